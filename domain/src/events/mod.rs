@@ -1,0 +1,281 @@
+//! The events of the factory: what happened, as the log keeps it.
+//!
+//! One table, below, names each event's type, version, stream and key. A payload is the JSON of its struct. Fields are only ever added, and then optional; a
+//! change of meaning makes a new version, and [`Event::decode`] lifts the old one.
+
+pub mod condition;
+pub mod intake;
+pub mod maintenance;
+pub mod models;
+pub mod people;
+pub mod plant;
+pub mod production;
+pub mod quality;
+pub mod weaving;
+
+mod subjects;
+
+pub use condition::*;
+pub use intake::*;
+pub use maintenance::*;
+pub use models::*;
+pub use people::*;
+pub use plant::*;
+pub use production::*;
+pub use quality::*;
+pub use subjects::{Subject, SubjectKind};
+pub use weaving::*;
+
+/// Why a payload is not an event.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// The type is not in the table.
+    #[error("event type {0:?} is not known")]
+    UnknownType(String),
+    /// The version is newer than this program.
+    #[error("version {version} of event type {event_type:?} is not known")]
+    UnknownVersion {
+        /// The type.
+        event_type: String,
+        /// The version.
+        version: u16,
+    },
+    /// The payload does not fit the type. The text names the field.
+    #[error("event type {event_type:?}: {reason}")]
+    Payload {
+        /// The type.
+        event_type: String,
+        /// What does not fit, with the field's name.
+        reason: String,
+    },
+}
+
+macro_rules! events {
+    ($($(#[$doc:meta])* $type:literal $version:literal => $name:ident in $category:literal by $($key:ident).+;)*) => {
+        /// Anything that can happen.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Event {
+            $($(#[$doc])* $name($name),)*
+        }
+
+        $(impl From<$name> for Event {
+            fn from(event: $name) -> Self {
+                Self::$name(event)
+            }
+        })*
+
+        impl Event {
+            /// Every event type with its current version, in the order of the table.
+            pub const TYPES: &'static [(&'static str, u16)] = &[$(($type, $version)),*];
+
+            /// The event's type (`lot.shipped`).
+            pub const fn event_type(&self) -> &'static str {
+                match self {
+                    $(Self::$name(_) => $type,)*
+                }
+            }
+
+            /// The version that [`Event::encode`] writes.
+            pub const fn schema_version(&self) -> u16 {
+                match self {
+                    $(Self::$name(_) => $version,)*
+                }
+            }
+
+            /// The category of the event's stream (`lot`).
+            pub const fn category(&self) -> &'static str {
+                match self {
+                    $(Self::$name(_) => $category,)*
+                }
+            }
+
+            /// The key of the event's stream: the id of the thing that the event is about.
+            pub fn key(&self) -> std::borrow::Cow<'_, str> {
+                match self {
+                    $(Self::$name(event) => key_text(&event.$($key).+),)*
+                }
+            }
+
+            /// The payload as JSON.
+            ///
+            /// # Errors
+            /// Only when a number is NaN or infinite, which JSON cannot say.
+            pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
+                match self {
+                    $(Self::$name(event) => serde_json::to_vec(event),)*
+                }
+            }
+
+            /// Reads a payload of the given type and version.
+            ///
+            /// # Errors
+            /// [`DecodeError`] names the type, or the field and the reason.
+            pub fn decode(event_type: &str, version: u16, payload: &[u8]) -> Result<Self, DecodeError> {
+                let value = serde_json::from_slice(payload)
+                    .map_err(|error| DecodeError::Payload { event_type: event_type.to_owned(), reason: error.to_string() })?;
+                Self::from_value(event_type, version, value)
+            }
+
+            /// Reads an event from a JSON value.
+            ///
+            /// # Errors
+            /// [`DecodeError`] names the type, or the field and the reason.
+            pub fn from_value(event_type: &str, version: u16, value: serde_json::Value) -> Result<Self, DecodeError> {
+                match event_type {
+                    $($type => {
+                        if version == 0 || version > $version {
+                            return Err(DecodeError::UnknownVersion { event_type: event_type.to_owned(), version });
+                        }
+                        serde_json::from_value(value)
+                            .map(Self::$name)
+                            .map_err(|error| DecodeError::Payload { event_type: event_type.to_owned(), reason: error.to_string() })
+                    })*
+                    _ => Err(DecodeError::UnknownType(event_type.to_owned())),
+                }
+            }
+        }
+    };
+}
+
+trait Key {
+    fn text(&self) -> std::borrow::Cow<'_, str>;
+}
+
+fn key_text<K: Key>(key: &K) -> std::borrow::Cow<'_, str> {
+    key.text()
+}
+
+impl Key for String {
+    fn text(&self) -> std::borrow::Cow<'_, str> {
+        self.as_str().into()
+    }
+}
+
+impl Key for uuid::Uuid {
+    fn text(&self) -> std::borrow::Cow<'_, str> {
+        self.to_string().into()
+    }
+}
+
+macro_rules! id_keys {
+    ($($name:ident)*) => {$(impl Key for crate::ids::$name {
+        fn text(&self) -> std::borrow::Cow<'_, str> {
+            self.as_str().into()
+        }
+    })*};
+}
+
+id_keys!(EquipmentId AssetId SignalId OrderId LotId FaultId WorkOrderId InspectionId NonconformanceId PersonId ModelName DeploymentId);
+
+events! {
+    /// See [`EquipmentDefined`].
+    "equipment.defined" 1 => EquipmentDefined in "equipment" by equipment;
+    /// See [`AssetMapped`].
+    "equipment.asset_mapped" 1 => AssetMapped in "equipment" by equipment;
+    /// See [`AssetUnmapped`].
+    "equipment.asset_unmapped" 1 => AssetUnmapped in "equipment" by equipment;
+    /// See [`AssetRegistered`].
+    "asset.registered" 1 => AssetRegistered in "asset" by asset;
+    /// See [`MachineStateChanged`].
+    "asset.state_changed" 1 => MachineStateChanged in "asset" by asset;
+    /// See [`SetPointChanged`].
+    "asset.set_point_changed" 1 => SetPointChanged in "asset" by asset;
+    /// See [`SignalDefined`].
+    "signal.defined" 1 => SignalDefined in "signal" by signal;
+    /// See [`CalibrationPerformed`].
+    "signal.calibrated" 1 => CalibrationPerformed in "signal" by signal;
+    /// See [`OrderCreated`].
+    "order.created" 1 => OrderCreated in "order" by order;
+    /// See [`OrderStarted`].
+    "order.started" 1 => OrderStarted in "order" by order;
+    /// See [`OperationReported`].
+    "order.operation_reported" 1 => OperationReported in "order" by order;
+    /// See [`OrderCompleted`].
+    "order.completed" 1 => OrderCompleted in "order" by order;
+    /// See [`LotCreated`].
+    "lot.created" 1 => LotCreated in "lot" by lot;
+    /// See [`MaterialConsumed`].
+    "lot.consumed" 1 => MaterialConsumed in "lot" by lot;
+    /// See [`MaterialProduced`].
+    "lot.produced" 1 => MaterialProduced in "lot" by lot;
+    /// See [`LotSplit`].
+    "lot.split" 1 => LotSplit in "lot" by lot;
+    /// See [`LotsMerged`].
+    "lot.merged" 1 => LotsMerged in "lot" by lot;
+    /// See [`LotScrapped`].
+    "lot.scrapped" 1 => LotScrapped in "lot" by lot;
+    /// See [`LotCompleted`].
+    "lot.completed" 1 => LotCompleted in "lot" by lot;
+    /// See [`LotReleased`].
+    "lot.released" 1 => LotReleased in "lot" by lot;
+    /// See [`LotHeld`].
+    "lot.held" 1 => LotHeld in "lot" by lot;
+    /// See [`LotShipped`].
+    "lot.shipped" 1 => LotShipped in "lot" by lot;
+    /// See [`WarpingCompleted`].
+    "weaving.warped" 1 => WarpingCompleted in "lot" by beam;
+    /// See [`SizingCompleted`].
+    "weaving.sized" 1 => SizingCompleted in "lot" by beam;
+    /// See [`BeamMounted`].
+    "weaving.beam_mounted" 1 => BeamMounted in "asset" by asset;
+    /// See [`WarpTied`].
+    "weaving.warp_tied" 1 => WarpTied in "asset" by asset;
+    /// See [`BeamFinished`].
+    "weaving.beam_finished" 1 => BeamFinished in "asset" by asset;
+    /// See [`WeftLotChanged`].
+    "weaving.weft_lot_changed" 1 => WeftLotChanged in "asset" by asset;
+    /// See [`ClothDoffed`].
+    "weaving.cloth_doffed" 1 => ClothDoffed in "lot" by roll;
+    /// See [`AlarmRaised`].
+    "alarm.raised" 1 => AlarmRaised in "asset" by asset;
+    /// See [`AlarmAcknowledged`].
+    "alarm.acknowledged" 1 => AlarmAcknowledged in "asset" by asset;
+    /// See [`AlarmCleared`].
+    "alarm.cleared" 1 => AlarmCleared in "asset" by asset;
+    /// See [`FaultObserved`].
+    "fault.observed" 1 => FaultObserved in "fault" by fault;
+    /// See [`FaultCoded`].
+    "fault.coded" 1 => FaultCoded in "fault" by fault;
+    /// See [`FaultClosed`].
+    "fault.closed" 1 => FaultClosed in "fault" by fault;
+    /// See [`WorkOrderOpened`].
+    "work_order.opened" 1 => WorkOrderOpened in "workorder" by work_order;
+    /// See [`WorkOrderProgressed`].
+    "work_order.progressed" 1 => WorkOrderProgressed in "workorder" by work_order;
+    /// See [`WorkDone`].
+    "work_order.work_done" 1 => WorkDone in "workorder" by work_order;
+    /// See [`WorkOrderClosed`].
+    "work_order.closed" 1 => WorkOrderClosed in "workorder" by work_order;
+    /// See [`InspectionRecorded`].
+    "inspection.recorded" 1 => InspectionRecorded in "inspection" by inspection;
+    /// See [`NonconformanceRaised`].
+    "nonconformance.raised" 1 => NonconformanceRaised in "nonconformance" by nonconformance;
+    /// See [`DispositionDecided`].
+    "nonconformance.decided" 1 => DispositionDecided in "nonconformance" by nonconformance;
+    /// See [`QualificationGranted`].
+    "person.qualified" 1 => QualificationGranted in "person" by person;
+    /// See [`PersonLoggedIn`].
+    "person.logged_in" 1 => PersonLoggedIn in "person" by person;
+    /// See [`PersonLoggedOut`].
+    "person.logged_out" 1 => PersonLoggedOut in "person" by person;
+    /// See [`ModelRegistered`].
+    "model.registered" 1 => ModelRegistered in "model" by model;
+    /// See [`ModelVersionCreated`].
+    "model.version_created" 1 => ModelVersionCreated in "model" by model;
+    /// See [`AliasSet`].
+    "model.alias_set" 1 => AliasSet in "model" by model;
+    /// See [`AliasRemoved`].
+    "model.alias_removed" 1 => AliasRemoved in "model" by model;
+    /// See [`ModelDeployed`].
+    "deployment.deployed" 1 => ModelDeployed in "deployment" by deployment;
+    /// See [`DeploymentRetired`].
+    "deployment.retired" 1 => DeploymentRetired in "deployment" by deployment;
+    /// See [`PredictionMade`].
+    "prediction.made" 1 => PredictionMade in "prediction" by deployment;
+    /// See [`InputQuarantined`].
+    "input.quarantined" 1 => InputQuarantined in "quarantine" by source;
+    /// See [`QuarantineReleased`].
+    "input.released" 1 => QuarantineReleased in "quarantine" by source;
+    /// See [`DiscrepancyResolved`].
+    "discrepancy.resolved" 1 => DiscrepancyResolved in "discrepancy" by event;
+}

@@ -1,0 +1,209 @@
+//! What an event concerns: the nodes that it touches in a trace, and the tags that the log indexes.
+
+use super::Event;
+
+/// A kind of thing that events concern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SubjectKind {
+    /// A role in the hierarchy.
+    Equipment,
+    /// A physical asset.
+    Asset,
+    /// A signal.
+    Signal,
+    /// A job order.
+    Order,
+    /// A material lot.
+    Lot,
+    /// A product.
+    Material,
+    /// A shipment.
+    Shipment,
+    /// A fault episode.
+    Fault,
+    /// A maintenance work order.
+    WorkOrder,
+    /// An inspection.
+    Inspection,
+    /// A nonconformance.
+    Nonconformance,
+    /// A person.
+    Person,
+    /// A registered model.
+    Model,
+    /// A deployment.
+    Deployment,
+}
+
+impl SubjectKind {
+    /// The name in tags and addresses (`work_order`).
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Equipment => "equipment",
+            Self::Asset => "asset",
+            Self::Signal => "signal",
+            Self::Order => "order",
+            Self::Lot => "lot",
+            Self::Material => "material",
+            Self::Shipment => "shipment",
+            Self::Fault => "fault",
+            Self::WorkOrder => "work_order",
+            Self::Inspection => "inspection",
+            Self::Nonconformance => "nonconformance",
+            Self::Person => "person",
+            Self::Model => "model",
+            Self::Deployment => "deployment",
+        }
+    }
+}
+
+/// One thing that an event concerns.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Subject {
+    /// What kind of thing.
+    pub kind: SubjectKind,
+    /// Its id.
+    pub id: String,
+}
+
+impl Event {
+    /// Everything that the event concerns, each thing once, the most important first.
+    pub fn subjects(&self) -> Vec<Subject> {
+        let mut list = List::default();
+        collect(self, &mut list);
+        list.0
+    }
+}
+
+#[derive(Default)]
+struct List(Vec<Subject>);
+
+impl List {
+    fn add(&mut self, kind: SubjectKind, id: &str) -> &mut Self {
+        if !self.0.iter().any(|subject| subject.kind == kind && subject.id == id) {
+            self.0.push(Subject { kind, id: id.to_owned() });
+        }
+        self
+    }
+
+    fn asset(&mut self, id: &crate::ids::AssetId) -> &mut Self {
+        self.add(SubjectKind::Asset, id.as_str())
+    }
+
+    fn order(&mut self, id: &crate::ids::OrderId) -> &mut Self {
+        self.add(SubjectKind::Order, id.as_str())
+    }
+
+    fn lot(&mut self, id: &crate::ids::LotId) -> &mut Self {
+        self.add(SubjectKind::Lot, id.as_str())
+    }
+
+    fn fault(&mut self, id: &crate::ids::FaultId) -> &mut Self {
+        self.add(SubjectKind::Fault, id.as_str())
+    }
+
+    fn work_order(&mut self, id: &crate::ids::WorkOrderId) -> &mut Self {
+        self.add(SubjectKind::WorkOrder, id.as_str())
+    }
+
+    fn model(&mut self, id: &crate::ids::ModelName) -> &mut Self {
+        self.add(SubjectKind::Model, id.as_str())
+    }
+
+    fn deployment(&mut self, id: &crate::ids::DeploymentId) -> &mut Self {
+        self.add(SubjectKind::Deployment, id.as_str())
+    }
+
+    fn material(&mut self, id: &crate::ids::MaterialId) -> &mut Self {
+        self.add(SubjectKind::Material, id.as_str())
+    }
+
+    fn assets<'a>(&mut self, ids: impl IntoIterator<Item = &'a crate::ids::AssetId>) -> &mut Self {
+        ids.into_iter().fold(self, |list, id| list.asset(id))
+    }
+
+    fn orders<'a>(&mut self, ids: impl IntoIterator<Item = &'a crate::ids::OrderId>) -> &mut Self {
+        ids.into_iter().fold(self, |list, id| list.order(id))
+    }
+
+    fn lots<'a>(&mut self, ids: impl IntoIterator<Item = &'a crate::ids::LotId>) -> &mut Self {
+        ids.into_iter().fold(self, |list, id| list.lot(id))
+    }
+
+    fn faults<'a>(&mut self, ids: impl IntoIterator<Item = &'a crate::ids::FaultId>) -> &mut Self {
+        ids.into_iter().fold(self, |list, id| list.fault(id))
+    }
+
+    fn materials<'a>(&mut self, ids: impl IntoIterator<Item = &'a crate::ids::MaterialId>) -> &mut Self {
+        ids.into_iter().fold(self, |list, id| list.material(id))
+    }
+
+    fn people<'a>(&mut self, ids: impl IntoIterator<Item = &'a crate::ids::PersonId>) -> &mut Self {
+        ids.into_iter().fold(self, |list, id| list.add(SubjectKind::Person, id.as_str()))
+    }
+
+    fn inspections<'a>(&mut self, ids: impl IntoIterator<Item = &'a crate::ids::InspectionId>) -> &mut Self {
+        ids.into_iter().fold(self, |list, id| list.add(SubjectKind::Inspection, id.as_str()))
+    }
+}
+
+#[expect(clippy::too_many_lines, reason = "one line for each event of the table; splitting it would hide a missing one")]
+#[rustfmt::skip]
+fn collect(event: &Event, list: &mut List) {
+    match event {
+        Event::EquipmentDefined(e) => { list.add(SubjectKind::Equipment, e.equipment.as_str()); if let Some(parent) = &e.parent { list.add(SubjectKind::Equipment, parent.as_str()); } }
+        Event::AssetMapped(e) => { list.add(SubjectKind::Equipment, e.equipment.as_str()).asset(&e.asset); }
+        Event::AssetUnmapped(e) => { list.add(SubjectKind::Equipment, e.equipment.as_str()).asset(&e.asset); }
+        Event::AssetRegistered(e) => { list.asset(&e.asset); }
+        Event::MachineStateChanged(e) => { list.asset(&e.asset); }
+        Event::SetPointChanged(e) => { list.asset(&e.asset).people(&e.person).materials(&e.product); }
+        Event::SignalDefined(e) => { list.add(SubjectKind::Signal, e.signal.as_str()).asset(&e.asset); }
+        Event::CalibrationPerformed(e) => { list.add(SubjectKind::Signal, e.signal.as_str()).people(&e.person); }
+        Event::OrderCreated(e) => { list.order(&e.order).orders(&e.parent).material(&e.product); }
+        Event::OrderStarted(e) => { list.order(&e.order).assets(&e.asset).people(&e.person); }
+        Event::OperationReported(e) => { list.order(&e.order).assets(&e.asset).people(&e.person); }
+        Event::OrderCompleted(e) => { list.order(&e.order); }
+        Event::LotCreated(e) => { list.lot(&e.lot).material(&e.material).orders(&e.order); }
+        Event::MaterialConsumed(e) => { list.lot(&e.lot).order(&e.order).assets(&e.asset).lots(&e.into); }
+        Event::MaterialProduced(e) => { list.lot(&e.lot).order(&e.order).assets(&e.asset).people(&e.person).lots(e.from.iter().map(|origin| &origin.lot)); }
+        Event::LotSplit(e) => { list.lot(&e.lot).lots(e.into.iter().map(|part| &part.lot)); }
+        Event::LotsMerged(e) => { list.lot(&e.lot).lots(e.from.iter().map(|origin| &origin.lot)); }
+        Event::LotScrapped(e) => { list.lot(&e.lot); }
+        Event::LotCompleted(e) => { list.lot(&e.lot); }
+        Event::LotReleased(e) => { list.lot(&e.lot).people(&e.person); }
+        Event::LotHeld(e) => { list.lot(&e.lot); }
+        Event::LotShipped(e) => { list.lot(&e.lot).add(SubjectKind::Shipment, e.shipment.as_str()); }
+        Event::WarpingCompleted(e) => { list.lot(&e.beam).order(&e.order).asset(&e.asset).lots(e.from.iter().map(|origin| &origin.lot)); }
+        Event::SizingCompleted(e) => { list.lot(&e.beam).order(&e.order).asset(&e.asset).lots(e.from.iter().map(|origin| &origin.lot)); }
+        Event::BeamMounted(e) => { list.asset(&e.asset).lot(&e.beam).order(&e.order).material(&e.product).people(&e.person); }
+        Event::WarpTied(e) => { list.asset(&e.asset).lot(&e.old_beam).lot(&e.new_beam); }
+        Event::BeamFinished(e) => { list.asset(&e.asset).lot(&e.beam); }
+        Event::WeftLotChanged(e) => { list.asset(&e.asset).lot(&e.lot).order(&e.order); }
+        Event::ClothDoffed(e) => { list.lot(&e.roll).asset(&e.asset).order(&e.order).material(&e.product).people(&e.person).lots(e.beams.iter().map(|origin| &origin.lot)).lots(&e.wefts); }
+        Event::AlarmRaised(e) => { list.asset(&e.asset); }
+        Event::AlarmAcknowledged(e) => { list.asset(&e.asset).people(&e.person); }
+        Event::AlarmCleared(e) => { list.asset(&e.asset); }
+        Event::FaultObserved(e) => { list.fault(&e.fault).asset(&e.asset).materials(&e.product).people(&e.person); }
+        Event::FaultCoded(e) => { list.fault(&e.fault).asset(&e.asset).people(&e.person); }
+        Event::FaultClosed(e) => { list.fault(&e.fault).asset(&e.asset); }
+        Event::WorkOrderOpened(e) => { list.work_order(&e.work_order).asset(&e.asset).faults(&e.fault); }
+        Event::WorkOrderProgressed(e) => { list.work_order(&e.work_order).asset(&e.asset).people(&e.person); }
+        Event::WorkDone(e) => { list.work_order(&e.work_order).asset(&e.asset).faults(&e.fault).people(&e.person); }
+        Event::WorkOrderClosed(e) => { list.work_order(&e.work_order).asset(&e.asset); }
+        Event::InspectionRecorded(e) => { list.add(SubjectKind::Inspection, e.inspection.as_str()).lots(&e.lot).orders(&e.order).assets(&e.asset).materials(&e.product).people(&e.person); }
+        Event::NonconformanceRaised(e) => { list.add(SubjectKind::Nonconformance, e.nonconformance.as_str()).inspections(&e.inspection).lots(&e.lot).orders(&e.order).assets(&e.asset); }
+        Event::DispositionDecided(e) => { list.add(SubjectKind::Nonconformance, e.nonconformance.as_str()).lots(&e.lot).people(&e.person); }
+        Event::QualificationGranted(e) => { list.people([&e.person]); }
+        Event::PersonLoggedIn(e) => { list.people([&e.person]).asset(&e.asset); }
+        Event::PersonLoggedOut(e) => { list.people([&e.person]).asset(&e.asset); }
+        Event::ModelRegistered(e) => { list.model(&e.model); }
+        Event::ModelVersionCreated(e) => { list.model(&e.model); }
+        Event::AliasSet(e) => { list.model(&e.model); }
+        Event::AliasRemoved(e) => { list.model(&e.model); }
+        Event::ModelDeployed(e) => { list.deployment(&e.deployment).model(&e.model); if let super::Target::Asset(asset) = &e.target { list.asset(asset); } }
+        Event::DeploymentRetired(e) => { list.deployment(&e.deployment); }
+        Event::PredictionMade(e) => { list.deployment(&e.deployment).model(&e.model).asset(&e.asset); }
+        Event::InputQuarantined(_) | Event::QuarantineReleased(_) | Event::DiscrepancyResolved(_) => {}
+    }
+}

@@ -1,0 +1,19 @@
+//! The vocabulary of the factory: ids, units, events and the rules that they obey.
+//!
+//! It decides and folds; it does no I/O and knows no clock, no log and no database.
+//!
+//! Invariants:
+//! - Every id, unit and amount is checked where it is made: an [`events::Event`] that exists is well formed.
+//! - `decide` refuses an impossible *command*. An *observation* that contradicts is never refused: the same rules name the contradiction, and it
+//!   becomes a discrepancy for somebody to resolve.
+//!
+//! Where to read next: [`events`] is the table of everything that can happen.
+
+pub mod events;
+pub mod ids;
+pub mod units;
+pub mod values;
+
+pub use events::{DecodeError, Event, Subject, SubjectKind};
+pub use units::{InvalidUnit, Unit};
+pub use values::{Interval, Quantity, Text};

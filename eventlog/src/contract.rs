@@ -1,0 +1,219 @@
+//! The contract of the log.
+
+use std::pin::Pin;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use crate::{AppendCondition, EventId, Filter, InvalidName, LogId, NewEvent, Position, Record, Revision, StreamId};
+
+/// A future that an engine hands out behind the trait.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A stream that an engine hands out behind the trait.
+pub type BoxStream<'a, T> = Pin<Box<dyn futures::Stream<Item = T> + Send + 'a>>;
+
+/// The most events that one append takes.
+pub const MAX_BATCH_EVENTS: usize = 10_000;
+
+/// The largest payload of one event, in bytes.
+pub const MAX_PAYLOAD_BYTES: usize = 8 * 1024 * 1024;
+
+/// The most records that one read hands out.
+pub const MAX_PAGE: usize = 10_000;
+
+/// Which way a read goes along the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From older to newer records.
+    Forward,
+    /// From newer to older records.
+    Backward,
+}
+
+/// Proof of an append: what it names is durable as far as the engine promises durability.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "an append that is not looked at cannot be acknowledged"]
+pub struct Appended {
+    /// The position of the first event of the call.
+    pub first: Position,
+    /// The position of the last event of the call.
+    pub last: Position,
+    /// True when every event had been appended by an earlier call, and nothing was written now.
+    pub repeated: bool,
+}
+
+/// An append-only log of events in one total order.
+///
+/// **Append.** [`append`](Self::append) is atomic: all events of the call become visible together, at consecutive positions, in the order
+/// given, or none does. When the future answers `Ok`, the events are durable: they survive a crash of the process and of the machine as far
+/// as the disk keeps what it synced. An append that was cut off by a crash before it answered may be there entirely or not at all.
+/// An empty call is refused.
+///
+/// **Idempotency** is checked before conditions. When every id of the call is known with the same content, in the same order and at consecutive positions,
+/// the first result comes back with `repeated` set. When an id is known with other content, when only a part of the call is known, or when an id stands twice in the
+/// call, the answer is [`AppendError::IdConflict`]. Ids are remembered for as long as the log lives.
+///
+/// **Conditions** are checked against the log as it is when the events would be written; a failed one is [`AppendError::Conflict`] or
+/// [`AppendError::QueryMatched`], and nothing is written.
+///
+/// **Reads** see every acknowledged append, and nothing that is not durable. A page holds at most `limit` and at most [`MAX_PAGE`] records; it is shorter only where the
+/// log (or stream) ends in that direction.
+///
+/// **Record time** never decreases, also when the clock of the machine does.
+///
+/// **Damage** that is found while reading is an error that names the position. It is never skipped.
+pub trait EventLog: Send + Sync + 'static {
+    /// The identity of this log.
+    fn log_id(&self) -> LogId;
+
+    /// The first position that is not written yet: the number of durable records.
+    fn tail(&self) -> Position;
+
+    /// The tail as a value to wait on; it changes after each durable append.
+    fn watch_tail(&self) -> watch::Receiver<Position>;
+
+    /// Appends the events under the condition.
+    fn append(&self, condition: AppendCondition, events: Vec<NewEvent>)
+    -> BoxFuture<'_, Result<Appended, AppendError>>;
+
+    /// Records that match the filter: forward from `from` on, or backward from `from` down, both including it. Backward from beyond the tail starts at the last record.
+    fn read(
+        &self,
+        from: Position,
+        direction: Direction,
+        filter: Filter,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Record>, ReadError>>;
+
+    /// Records of one stream, forward from a revision on or backward from it down. A stream that does not exist is empty.
+    fn read_stream(
+        &self,
+        stream: StreamId,
+        from: Revision,
+        direction: Direction,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Record>, ReadError>>;
+
+    /// The position of the event with this id.
+    fn position_of(&self, id: EventId) -> BoxFuture<'_, Result<Option<Position>, ReadError>>;
+
+    /// The last position that was recorded at or before the time: what `as_of` a record time means. `None` when the log was empty then.
+    fn last_position_at(&self, record_time: Timestamp) -> BoxFuture<'_, Result<Option<Position>, ReadError>>;
+
+    /// Every record from a position on that matches the filter: first those that are there, then each new one once it is durable, with no
+    /// gap and no duplicate. The stream ends only with an error or when the log closes. The subscriber keeps its own checkpoint.
+    fn subscribe(&self, from: Position, filter: Filter) -> BoxStream<'static, Result<Record, ReadError>>;
+}
+
+/// Why an append did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// The call holds no event.
+    #[error("an append needs at least one event")]
+    Empty,
+    /// The call is larger than the log takes.
+    #[error("{what} is {actual}, the limit is {limit}")]
+    TooLarge {
+        /// What was counted.
+        what: &'static str,
+        /// The count.
+        actual: usize,
+        /// The most that is allowed.
+        limit: usize,
+    },
+    /// A part of an event is not valid.
+    #[error("event {id}: {reason}")]
+    Invalid {
+        /// The event.
+        id: EventId,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A name is not valid.
+    #[error(transparent)]
+    Name(#[from] InvalidName),
+    /// A stream is not as expected.
+    #[error("stream {stream} is at {}, which is not what the append expects ({expected})", revision_text(.actual))]
+    Conflict {
+        /// The stream.
+        stream: StreamId,
+        /// What the append expected, in words.
+        expected: String,
+        /// The last revision of the stream; `None` when it does not exist.
+        actual: Option<Revision>,
+    },
+    /// A record matches the query that must not match.
+    #[error("record {position} matches the query of the condition")]
+    QueryMatched {
+        /// The first such record after the condition's position.
+        position: Position,
+    },
+    /// The id is known with other content, or a part of the call is known already.
+    #[error("event id {id} is taken (position {}): {reason}", position_text(.position))]
+    IdConflict {
+        /// The id.
+        id: EventId,
+        /// Where it stands in the log, unless it stands twice in the call itself.
+        position: Option<Position>,
+        /// What does not fit.
+        reason: &'static str,
+    },
+    /// The disk has no room; nothing was written, and appends work again when there is room.
+    #[error("the disk is full; nothing was written")]
+    DiskFull(#[source] std::io::Error),
+    /// A write or sync failed once: the log takes nothing more until it is opened again, because what is on disk is not known.
+    #[error("the log is poisoned by an earlier write error and must be opened again: {0}")]
+    Poisoned(String),
+    /// The log is closed.
+    #[error("the log is closed")]
+    Closed,
+    /// The log could not be read to check the condition.
+    #[error("the condition could not be checked")]
+    Check(#[source] ReadError),
+}
+
+impl AppendError {
+    /// Whether the same call may succeed later without a change.
+    pub fn retryable(&self) -> bool {
+        matches!(self, Self::DiskFull(_))
+    }
+}
+
+/// Why a read failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The bytes on disk are not what was written.
+    #[error("record {position} in {file} is damaged: {reason}")]
+    Corrupt {
+        /// The record, or the first of the batch that cannot be read.
+        position: Position,
+        /// The file's name.
+        file: String,
+        /// What does not fit.
+        reason: String,
+    },
+    /// The file could not be read.
+    #[error("reading {file} failed")]
+    Io {
+        /// The file's name.
+        file: String,
+        /// The operating system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The derived index could not be read; it can be deleted and is then rebuilt.
+    #[error("the index failed: {0}")]
+    Index(String),
+    /// The log is closed.
+    #[error("the log is closed")]
+    Closed,
+}
+
+fn revision_text(revision: &Option<Revision>) -> String {
+    revision.map_or_else(|| "no record".to_owned(), |revision| format!("revision {revision}"))
+}
+
+fn position_text(position: &Option<Position>) -> String {
+    position.map_or_else(|| "in this call".to_owned(), |position| position.to_string())
+}
