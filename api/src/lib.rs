@@ -1,1 +1,18 @@
-//! api
+//! The HTTP API and the commands of the binary `millwright`.
+//!
+//! This crate joins the others and adds no knowledge of its own: it opens the log, starts the projections, connectors and reactors
+//! ([`engine`]), answers over HTTP ([`server`], [`routes`]), and turns errors into problems in one place ([`problem`]).
+//!
+//! Where to read next: [`engine::Engine`] is everything that runs; [`routes::all`] is every address.
+
+pub mod auth;
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod engine;
+pub mod extract;
+pub mod metrics;
+pub mod page;
+pub mod problem;
+pub mod routes;
+pub mod server;

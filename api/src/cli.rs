@@ -1,0 +1,187 @@
+//! The command line. Exit status: 0 good, 1 failed, 2 usage. Logs go to standard error, output to standard out.
+
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tracing_subscriber::EnvFilter;
+
+use crate::commands;
+use crate::config::Config;
+
+/// Millwright, the factory's memory: every reading and every event in one provable log, knowledge and models folded from it.
+#[derive(Debug, Parser)]
+#[command(name = "millwright", version, about, long_about = None)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+struct Common {
+    /// The configuration file (TOML).
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The folder of the log, the read models and the artifacts [default: ./millwright-data].
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Print the result as JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    /// How logs are written to standard error; RUST_LOG sets what is logged.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server.
+    Serve {
+        /// Where to listen [default: 127.0.0.1:8080].
+        #[arg(long, value_name = "ADDR")]
+        listen: Option<SocketAddr>,
+    },
+    /// Run the server with a simulated weaving mill connected over MQTT and OPC UA: nothing to install.
+    Demo(DemoArguments),
+    /// Bring in history from CSV and JSON-lines files.
+    Import(ImportArguments),
+    /// Recheck every checksum and digest of the log.
+    Verify,
+    /// Rebuild every projection in memory and print its digest.
+    Replay {
+        /// The last position, or a record time (RFC 3339), to replay; the whole log when absent.
+        #[arg(long, value_name = "POSITION|TIME")]
+        to: Option<String>,
+    },
+    /// Delete projections and build them again from the log. The server must not be running.
+    Rebuild {
+        /// Which ones; all of them when none is named.
+        projections: Vec<String>,
+    },
+    /// Print the OpenAPI document.
+    Openapi,
+    /// Print the configuration that holds, after file and environment.
+    Config,
+}
+
+/// What `demo` takes.
+#[derive(Debug, Args)]
+pub struct DemoArguments {
+    /// Where to listen [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// The seed of the simulated mill: the same seed gives the same history.
+    #[arg(long, default_value_t = 7)]
+    pub seed: u64,
+    /// Stop after this time (`60s`, `5m`) with a summary; run until Ctrl-C when absent.
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
+    pub run_for: Option<std::time::Duration>,
+    /// Use this MQTT broker (`host:port`) instead of the embedded one.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub broker: Option<String>,
+    /// Also print the truth that the simulator knows: which fault, when, why.
+    #[arg(long)]
+    pub truth: bool,
+}
+
+/// What `import` takes.
+#[derive(Debug, Args)]
+pub struct ImportArguments {
+    /// The mapping from the files' columns to events and readings.
+    #[arg(long, value_name = "FILE.toml")]
+    pub mapping: PathBuf,
+    /// Send to a running server instead of writing into the data folder.
+    #[arg(long, value_name = "URL")]
+    pub server: Option<String>,
+    /// The token for that server.
+    #[arg(long, env = "MILLWRIGHT_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub token: Option<String>,
+    /// Where rows that could not be taken go, with the reason [default: the first file's name with `.rejects.jsonl`].
+    #[arg(long, value_name = "FILE")]
+    pub rejects: Option<PathBuf>,
+    /// The files, or folders of files.
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+}
+
+/// How a command prints its result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
+    let span: jiff::SignedDuration = text.parse().map_err(|error| format!("{error}; write 60s, 5m or 1h30m"))?;
+    std::time::Duration::try_from(span).map_err(|_| "it is negative".to_owned())
+}
+
+/// Runs the command that the arguments name.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    start_logging(cli.common.log_format);
+    match execute(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let usage = error.downcast_ref::<crate::config::ConfigError>().is_some();
+            print_error(&error);
+            ExitCode::from(if usage { 2 } else { 1 })
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the last word of a command that failed")]
+fn print_error(error: &anyhow::Error) {
+    eprintln!("millwright: {error:#}");
+}
+
+fn execute(cli: Cli) -> anyhow::Result<()> {
+    let mut config = Config::load(cli.common.config.as_deref(), std::env::vars())?;
+    if let Some(dir) = cli.common.data_dir {
+        config.data_dir = dir;
+    }
+    let output = if cli.common.json { Output::Json } else { Output::Text };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match cli.command {
+        Command::Serve { listen } => {
+            config.listen = listen.unwrap_or(config.listen);
+            runtime.block_on(commands::serve::run(config))
+        }
+        Command::Demo(arguments) => runtime.block_on(commands::demo::run(config, arguments, output)),
+        Command::Import(arguments) => runtime.block_on(commands::import::run(config, arguments, output)),
+        Command::Verify => commands::verify::run(&config, output),
+        Command::Replay { to } => runtime.block_on(commands::replay::run(&config, to.as_deref(), output)),
+        Command::Rebuild { projections } => runtime.block_on(commands::rebuild::run(config, &projections, output)),
+        Command::Openapi => commands::openapi(),
+        Command::Config => commands::config(&config),
+    }
+}
+
+fn start_logging(format: LogFormat) {
+    // Libraries speak up only when something is wrong; Millwright says what it does.
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+        EnvFilter::new(
+            "warn,api=info,connectors=info,eventlog=info,knowledge=info,projections=info,registry=info,simulator=info,rumqttd=error,surrealdb=error,tantivy=warn",
+        )
+    });
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    match format {
+        LogFormat::Text => builder.with_target(false).compact().init(),
+        LogFormat::Json => builder.json().init(),
+    }
+}

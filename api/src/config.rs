@@ -1,0 +1,185 @@
+//! Configuration: defaults < file < environment < flags, read once at the start.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use connectors::mqtt::MqttConfig;
+use connectors::opcua::OpcUaConfig;
+use serde::Deserialize;
+
+use crate::auth::TokenConfig;
+
+/// The prefix of environment variables: `MILLWRIGHT_DATA_DIR`, `MILLWRIGHT_LIMITS__BODY_BYTES`.
+pub const ENVIRONMENT_PREFIX: &str = "MILLWRIGHT_";
+
+/// Everything that can be configured. Unknown keys are refused.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The folder of the log, the read models and the artifacts.
+    pub data_dir: PathBuf,
+    /// Where the server listens. Without tokens this must be a loopback address.
+    pub listen: SocketAddr,
+    /// Where the graph of knowledge lives, as a SurrealDB address (`ws://…`, `mem://`); `surrealkv://` in the data folder when absent.
+    pub surreal_url: Option<String>,
+    /// The log.
+    pub log: LogConfig,
+    /// What one request may cost.
+    pub limits: Limits,
+    /// Who may ask. Without any, everybody on this machine may do everything.
+    pub tokens: Vec<TokenConfig>,
+    /// MQTT brokers to listen to.
+    pub mqtt: Vec<MqttConfig>,
+    /// OPC UA servers to subscribe to.
+    pub opcua: Vec<OpcUaConfig>,
+}
+
+/// The log.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogConfig {
+    /// The size of a segment file in MiB, 1 to 1024.
+    pub segment_mib: u32,
+}
+
+/// What one request may cost.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// The largest body in bytes.
+    pub body_bytes: usize,
+    /// The longest time that a request may take, in seconds. Live feeds are not cut off.
+    pub request_timeout_s: u64,
+    /// How many requests are served at once; more wait their turn.
+    pub concurrency: usize,
+    /// How many live feeds are served at once; more are refused.
+    pub live_feeds: usize,
+    /// The longest wait for `min_position`, in milliseconds.
+    pub wait_ms: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("./millwright-data"),
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            surreal_url: None,
+            log: LogConfig::default(),
+            limits: Limits::default(),
+            tokens: Vec::new(),
+            mqtt: Vec::new(),
+            opcua: Vec::new(),
+        }
+    }
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { segment_mib: 128 }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { body_bytes: 16 * 1024 * 1024, request_timeout_s: 30, concurrency: 256, live_feeds: 64, wait_ms: 10_000 }
+    }
+}
+
+/// Why a configuration is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("the configuration file {path} cannot be read")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file, or a variable of the environment, is not as it must be; the text names the key.
+    #[error("{origin}: {reason}")]
+    Invalid {
+        /// The file or variable.
+        origin: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl ConfigError {
+    fn invalid(origin: &str, reason: impl std::fmt::Display) -> Self {
+        Self::Invalid { origin: origin.to_owned(), reason: reason.to_string() }
+    }
+}
+
+impl Config {
+    /// Reads the file, if there is one, and lays the variables of the environment over it.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the file or variable, the key and the reason.
+    pub fn load(file: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+        let mut table = toml::Table::new();
+        let mut origin = "the configuration".to_owned();
+        if let Some(path) = file {
+            let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+            origin = path.display().to_string();
+            // Checked alone first, so that an error shows the line of the file.
+            toml::from_str::<Self>(&text).map_err(|error| ConfigError::invalid(&origin, error))?;
+            table = text.parse().map_err(|error| ConfigError::invalid(&origin, error))?;
+        }
+        for (name, value) in environment {
+            if let Some(key) = name.strip_prefix(ENVIRONMENT_PREFIX) {
+                set(&mut table, key, &value).map_err(|reason| ConfigError::invalid(&name, reason))?;
+                origin = format!("the configuration with {name}");
+            }
+        }
+        let config: Self = toml::Value::Table(table).try_into().map_err(|error| ConfigError::invalid(&origin, error))?;
+        if !(1..=1024).contains(&config.log.segment_mib) {
+            return Err(ConfigError::invalid(&origin, "log.segment_mib must be from 1 to 1024"));
+        }
+        Ok(config)
+    }
+
+    /// Refuses a server that everybody in the network could write to.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] when no token is configured and the address is not a loopback address.
+    pub fn check_exposure(&self) -> Result<(), ConfigError> {
+        if self.tokens.is_empty() && !self.listen.ip().is_loopback() {
+            return Err(ConfigError::invalid(
+                "listen",
+                format!("{} can be reached from other machines, and no token is configured: add [[tokens]] or listen on 127.0.0.1", self.listen),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Lays `value` under the key that the variable's name spells: `LIMITS__BODY_BYTES` is `limits.body_bytes`.
+fn set(table: &mut toml::Table, name: &str, value: &str) -> Result<(), String> {
+    let key = name.to_ascii_lowercase();
+    let (section, last) = match key.split_once("__") {
+        Some((section, last)) => (Some(section), last),
+        None => (None, key.as_str()),
+    };
+    // A number or a boolean is taken as such; everything else is a text.
+    let value = match value.parse::<toml::Value>() {
+        Ok(parsed @ (toml::Value::Integer(_) | toml::Value::Boolean(_) | toml::Value::Float(_))) => parsed,
+        _ => toml::Value::String(value.to_owned()),
+    };
+    let target = match section {
+        None => table,
+        Some(section) => table
+            .entry(section.to_owned())
+            .or_insert_with(|| toml::Value::Table(toml::Table::new()))
+            .as_table_mut()
+            .ok_or_else(|| format!("{section} is not a section"))?,
+    };
+    target.insert(last.to_owned(), value);
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

@@ -1,0 +1,47 @@
+use std::net::SocketAddr;
+
+use super::Config;
+
+fn load(toml: Option<&str>, environment: &[(&str, &str)]) -> Result<Config, String> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = toml.map(|text| {
+        let path = dir.path().join("millwright.toml");
+        std::fs::write(&path, text).unwrap();
+        path
+    });
+    let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::load(path.as_deref(), environment).map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
+    let file = "data_dir = \"/srv/mill\"\n[limits]\nbody_bytes = 1000\nconcurrency = 7\n";
+    let config = load(Some(file), &[("MILLWRIGHT_LIMITS__BODY_BYTES", "2000"), ("PATH", "/bin")]).unwrap();
+    assert_eq!(config.data_dir.to_str(), Some("/srv/mill"));
+    assert_eq!((config.limits.body_bytes, config.limits.concurrency), (2000, 7));
+    assert_eq!(config.limits.wait_ms, Config::default().limits.wait_ms);
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let cases = [
+        (Some("data_dri = \"x\""), vec![], "data_dri"),
+        (Some("[limits]\nbody = 3"), vec![], "body"),
+        (None, vec![("MILLWRIGHT_LISTEN", "nowhere")], "MILLWRIGHT_LISTEN"),
+        (None, vec![("MILLWRIGHT_LOG__SEGMENT_MIB", "0")], "segment_mib"),
+        (None, vec![("MILLWRIGHT_LISTEN__PORT", "1")], "MILLWRIGHT_LISTEN__PORT"),
+        (Some("[[tokens]]\nname = \"a\"\nrole = \"king\"\nsha256 = \"00\""), vec![], "role"),
+    ];
+    for (file, environment, expected) in cases {
+        let error = load(file, &environment).unwrap_err();
+        assert!(error.contains(expected), "{error:?} does not name {expected:?}");
+    }
+}
+
+#[test]
+fn without_tokens_only_loopback_is_served() {
+    let mut config = Config::default();
+    assert!(config.check_exposure().is_ok());
+    config.listen = SocketAddr::from(([0, 0, 0, 0], 8080));
+    assert!(config.check_exposure().unwrap_err().to_string().contains("0.0.0.0:8080"));
+}

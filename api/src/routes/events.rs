@@ -1,0 +1,208 @@
+//! What people and programs report: events, readings and commands.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use domain::Event;
+use eventlog::frames::{Reading, StatusCode as Quality, Value as ReadingValue};
+use eventlog::{AppendCondition, EventId, EventLog};
+use jiff::Timestamp;
+use projections::Meta;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::auth::{Caller, Permission};
+use crate::extract::Json;
+use crate::problem::Problem;
+use crate::server::App;
+
+/// The most events in one request.
+pub const MAX_EVENTS: usize = 1000;
+
+/// The most readings in one request.
+pub const MAX_READINGS: usize = 100_000;
+
+/// An event that happened.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EventReport {
+    /// The idempotency key: sent again under the same id, the event is logged once. Derived from `source` and `external_id` when absent, and new for each
+    /// request when these are absent too.
+    pub id: Option<Uuid>,
+    /// What happened (`fault.observed`); `/api/v1/event-types` lists them all.
+    pub r#type: String,
+    /// The version of `data`'s shape; the first, when absent.
+    pub schema_version: Option<u16>,
+    /// When it happened; absent or null means unknown.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub time: Option<Timestamp>,
+    /// The system that the event comes from.
+    pub source: Option<String>,
+    /// The event's name in that system.
+    pub external_id: Option<String>,
+    /// The conversation that the event belongs to.
+    pub correlation_id: Option<Uuid>,
+    /// The event that caused it.
+    pub causation_id: Option<Uuid>,
+    /// The event itself.
+    #[schema(value_type = Object)]
+    pub data: Value,
+}
+
+/// One or many.
+#[derive(Clone, Debug)]
+pub struct OneOrMany<T>(pub Vec<T>);
+
+impl<'de, T: serde::de::DeserializeOwned> Deserialize<'de> for OneOrMany<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // By hand, because serde's untagged enums forget which field was wrong.
+        let value = Value::deserialize(deserializer)?;
+        let items = match value {
+            Value::Array(items) => items,
+            single => return serde_json::from_value(single).map(|item| Self(vec![item])).map_err(serde::de::Error::custom),
+        };
+        items
+            .into_iter()
+            .enumerate()
+            .map(|(index, item)| serde_json::from_value(item).map_err(|error| serde::de::Error::custom(format!("[{index}]: {error}"))))
+            .collect::<Result<Vec<_>, _>>()
+            .map(Self)
+    }
+}
+
+/// What was logged.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Logged {
+    /// The first position.
+    pub first: u64,
+    /// The last position.
+    pub last: u64,
+    /// True when it had been logged before and nothing was added now.
+    pub repeated: bool,
+    /// The events' ids, in their order.
+    pub ids: Vec<Uuid>,
+}
+
+/// Logs one event, or several at once: all or none.
+#[utoipa::path(post, path = "/api/v1/events", tag = "intake", request_body(content = EventReport, description = "One event, or an array of up to 1000"),
+    responses((status = 201, body = Logged), (status = "4XX", body = Problem)))]
+pub async fn report(
+    State(app): State<App>,
+    caller: Caller,
+    Json(OneOrMany(reports)): Json<OneOrMany<EventReport>>,
+) -> Result<(StatusCode, axum::Json<Logged>), Problem> {
+    caller.must(Permission::WriteEvents)?;
+    if reports.len() > MAX_EVENTS {
+        return Err(Problem::too_large(format!("{} events, one request takes {MAX_EVENTS}", reports.len())));
+    }
+    let single = reports.len() == 1;
+    let sealed = reports
+        .into_iter()
+        .enumerate()
+        .map(|(index, report)| {
+            let field = if single { "data".to_owned() } else { format!("[{index}].data") };
+            let meta = meta(&report, &caller);
+            let event = Event::from_value(&report.r#type, report.schema_version.unwrap_or(1), report.data).map_err(|error| match error {
+                domain::DecodeError::Payload { .. } => Problem::invalid(&field, error),
+                domain::DecodeError::UnknownType(_) => Problem::invalid(&field.replace("data", "type"), error),
+                domain::DecodeError::UnknownVersion { .. } => Problem::invalid(&field.replace("data", "schema_version"), error),
+            })?;
+            projections::seal(&event, meta).map_err(|error| Problem::invalid(&field, error))
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let ids = sealed.iter().map(|event| *event.id.as_uuid()).collect();
+    let appended = app.engine.log.append(AppendCondition::none(), sealed).await?;
+    let status = if appended.repeated { StatusCode::OK } else { StatusCode::CREATED };
+    Ok((status, axum::Json(Logged { first: appended.first.get(), last: appended.last.get(), repeated: appended.repeated, ids })))
+}
+
+fn meta(report: &EventReport, caller: &Caller) -> Meta {
+    let id = match (&report.id, &report.source, &report.external_id) {
+        (Some(id), ..) => EventId::new(*id),
+        (None, Some(source), Some(external_id)) => EventId::derived(source, external_id),
+        (None, ..) => EventId::generate(),
+    };
+    Meta {
+        id,
+        event_time: report.time,
+        source: report.source.clone(),
+        external_id: report.external_id.clone(),
+        actor: caller.name.to_string(),
+        correlation_id: report.correlation_id,
+        causation_id: report.causation_id,
+    }
+}
+
+/// A reading of a signal.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReadingReport {
+    /// The signal's id.
+    pub signal: String,
+    /// When it was read, by the source's clock (RFC 3339).
+    #[schema(value_type = String, format = DateTime)]
+    pub time: Timestamp,
+    /// What was read.
+    #[schema(value_type = Object)]
+    pub value: ReadingValue,
+    /// The source's own count, where it has one.
+    pub sequence: Option<u64>,
+    /// OPC UA StatusCode; Good (0) when absent.
+    pub status: Option<u32>,
+    /// The device or program that reads; the caller's name when absent.
+    pub source: Option<String>,
+}
+
+/// What became of readings.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ReadingsLogged {
+    /// The position of the last frame that holds readings of this request; null when all were known.
+    pub position: Option<u64>,
+    /// How many are new.
+    pub accepted: u64,
+    /// How many were known with the same value, and dropped.
+    pub duplicates: u64,
+    /// How many were known with another value: kept, and flagged.
+    pub conflicts: u64,
+}
+
+/// Logs readings: one, or an array.
+#[utoipa::path(post, path = "/api/v1/readings", tag = "intake", request_body(content = ReadingReport, description = "One reading, or an array of up to 100,000"),
+    responses((status = 201, body = ReadingsLogged), (status = "4XX", body = Problem)))]
+pub async fn readings(
+    State(app): State<App>,
+    caller: Caller,
+    Json(OneOrMany(reports)): Json<OneOrMany<ReadingReport>>,
+) -> Result<(StatusCode, axum::Json<ReadingsLogged>), Problem> {
+    caller.must(Permission::WriteEvents)?;
+    if reports.is_empty() {
+        return Err(Problem::body("at least one reading is needed"));
+    }
+    if reports.len() > MAX_READINGS {
+        return Err(Problem::too_large(format!("{} readings, one request takes {MAX_READINGS}", reports.len())));
+    }
+    let mut by_source: std::collections::BTreeMap<String, Vec<Reading>> = std::collections::BTreeMap::new();
+    for (index, report) in reports.into_iter().enumerate() {
+        let signal = domain::ids::SignalId::new(&report.signal).map_err(|error| Problem::invalid(&format!("[{index}].signal"), error))?;
+        let reading = Reading {
+            signal: Arc::from(signal.as_str()),
+            time: report.time,
+            sequence: report.sequence,
+            value: report.value,
+            status: Quality::new(report.status.unwrap_or(0)),
+        };
+        by_source.entry(report.source.unwrap_or_else(|| caller.name.to_string())).or_default().push(reading);
+    }
+    let mut logged = ReadingsLogged { position: None, accepted: 0, duplicates: 0, conflicts: 0 };
+    for (source, readings) in by_source {
+        let receipt = app.engine.ingest.readings(&source, readings).await.map_err(|error| ingest_problem(&error))?;
+        logged.position = logged.position.max(receipt.position.map(eventlog::Position::get));
+        logged.accepted += receipt.accepted;
+        logged.duplicates += receipt.duplicates;
+        logged.conflicts += receipt.conflicts;
+    }
+    Ok((StatusCode::CREATED, axum::Json(logged)))
+}

@@ -1,0 +1,53 @@
+//! Is it alive, is it ready, and its metrics.
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use eventlog::EventLog;
+use serde_json::{Value, json};
+
+use crate::problem::Problem;
+use crate::server::App;
+
+/// Whether the process answers.
+#[utoipa::path(get, path = "/healthz", tag = "operations", responses((status = 200, body = Object)))]
+pub async fn alive() -> axum::Json<Value> {
+    axum::Json(json!({"status": "ok"}))
+}
+
+/// The same as `/healthz`.
+#[utoipa::path(get, path = "/health", tag = "operations", responses((status = 200, body = Object)))]
+pub async fn alive_too() -> axum::Json<Value> {
+    alive().await
+}
+
+/// Whether every projection runs and the sources are connected; 503 when a projection has failed.
+#[utoipa::path(get, path = "/readyz", tag = "operations", responses((status = 200, body = Object), (status = 503, body = Object)))]
+pub async fn ready(State(app): State<App>) -> (StatusCode, axum::Json<Value>) {
+    let projections = app.engine.projection_states();
+    let failed = projections.iter().any(|projection| projection.failed.is_some());
+    let status = if failed { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let body = json!({
+        "status": if failed { "failed" } else { "ready" },
+        "tail": app.engine.log.tail(),
+        "projections": projections,
+        "sources": app.engine.source_states(),
+    });
+    (status, axum::Json(body))
+}
+
+/// Metrics for Prometheus.
+#[utoipa::path(get, path = "/metrics", tag = "operations", responses((status = 200, content_type = "application/openmetrics-text", body = String)))]
+pub async fn metrics(State(app): State<App>) -> Result<impl IntoResponse, Problem> {
+    app.metrics.set_log_records(app.engine.log.tail().get());
+    for projection in app.engine.projection_states() {
+        app.metrics.set_projection_lag(&projection.name, projection.lag);
+    }
+    for source in app.engine.source_states() {
+        app.metrics.set_source_connected(&source.name, source.connected);
+    }
+    for (fate, count) in app.engine.reading_counts() {
+        app.metrics.set_readings(fate, count);
+    }
+    Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], app.metrics.text()))
+}

@@ -1,0 +1,264 @@
+//! The log itself: records, streams, and the live feed.
+
+use std::convert::Infallible;
+
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::sse::{Event as ServerSentEvent, KeepAlive, Sse};
+use eventlog::frames;
+use eventlog::{ContentType, Direction, EventLog, EventType, Filter, Position, Query as LogQuery, QueryItem, Record, Revision, StreamId, Tag};
+use futures::{Stream, StreamExt};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::IntoParams;
+
+use super::common::{Page, page_size};
+use crate::auth::{Caller, Permission};
+use crate::extract::Query;
+use crate::problem::Problem;
+use crate::server::App;
+
+/// Which way to read.
+#[derive(Clone, Copy, Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// From older to newer.
+    #[default]
+    Forward,
+    /// From newer to older.
+    Backward,
+}
+
+impl From<Way> for Direction {
+    fn from(way: Way) -> Self {
+        match way {
+            Way::Forward => Self::Forward,
+            Way::Backward => Self::Backward,
+        }
+    }
+}
+
+/// Which records.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct LogParameters {
+    /// The first position to read; the start of the log going forward, its end going backward, when absent.
+    pub from: Option<u64>,
+    /// Which way to read.
+    #[param(inline)]
+    pub direction: Option<Way>,
+    /// Only records of these categories, separated by commas.
+    pub category: Option<String>,
+    /// Only records of these types, separated by commas.
+    pub r#type: Option<String>,
+    /// Only records that carry all of these tags (`asset:LOOM-07`), separated by commas.
+    pub tag: Option<String>,
+    /// How many, up to 1000.
+    pub limit: Option<usize>,
+    /// The cursor of the page before.
+    pub cursor: Option<String>,
+}
+
+impl LogParameters {
+    fn filter(&self) -> Result<Filter, Problem> {
+        let list = |text: &Option<String>| -> Vec<String> {
+            text.iter().flat_map(|text| text.split(',')).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+        };
+        let item = QueryItem {
+            categories: names("category", &list(&self.category), eventlog::Category::new)?,
+            types: names("type", &list(&self.r#type), EventType::new)?,
+            tags: names("tag", &list(&self.tag), Tag::new)?,
+        };
+        if item == QueryItem::default() { Ok(LogQuery::all()) } else { Ok(LogQuery { items: vec![item] }) }
+    }
+}
+
+fn names<T>(field: &str, texts: &[String], make: impl Fn(&str) -> Result<T, eventlog::InvalidName>) -> Result<Vec<T>, Problem> {
+    texts.iter().map(|text| make(text).map_err(|error| Problem::invalid(field, error))).collect()
+}
+
+fn position(field: &str, cursor: Option<&String>) -> Result<Option<u64>, Problem> {
+    cursor.map(|text| text.parse().map_err(|_| Problem::invalid(field, format!("{text:?} is not a cursor of this server")))).transpose()
+}
+
+/// Records of the log, in their order or against it.
+#[utoipa::path(get, path = "/api/v1/log", tag = "log", params(LogParameters), responses((status = 200, body = Page), (status = "4XX", body = Problem)))]
+pub async fn read(State(app): State<App>, caller: Caller, Query(parameters): Query<LogParameters>) -> Result<axum::Json<Page>, Problem> {
+    caller.must(Permission::ReadLog)?;
+    let limit = page_size(parameters.limit)?;
+    let direction = Direction::from(parameters.direction.unwrap_or_default());
+    let from = position("cursor", parameters.cursor.as_ref())?.or(parameters.from);
+    let from = Position::new(from.unwrap_or(match direction {
+        Direction::Forward => 0,
+        Direction::Backward => u64::MAX,
+    }));
+    let records = app.engine.log.read(from, direction, parameters.filter()?, limit).await?;
+    // The page is full: there may be more, and the next page says so by being empty if not.
+    let next = (records.len() == limit).then(|| records.last()).flatten().and_then(|last| match direction {
+        Direction::Forward => Some(last.position.next()),
+        Direction::Backward => last.position.previous(),
+    });
+    Ok(axum::Json(Page { items: records.iter().map(|record| show(record, Detail::Summary)).collect(), next_cursor: next.map(|next| next.to_string()) }))
+}
+
+/// One record, with all its readings when it is a frame.
+#[utoipa::path(get, path = "/api/v1/log/{position}", tag = "log", params(("position" = u64, Path, description = "The record's position")),
+    responses((status = 200, body = Object), (status = "4XX", body = Problem)))]
+pub async fn one(State(app): State<App>, caller: Caller, Path(index): Path<String>) -> Result<axum::Json<Value>, Problem> {
+    caller.must(Permission::ReadLog)?;
+    let index: u64 = index.parse().map_err(|_| Problem::invalid("position", format!("{index:?} is not a position")))?;
+    let position = Position::new(index);
+    if position >= app.engine.log.tail() {
+        return Err(Problem::not_found("position", &index.to_string()));
+    }
+    let records = app.engine.log.read(position, Direction::Forward, Filter::all(), 1).await?;
+    let record = records.first().ok_or_else(|| Problem::not_found("position", &index.to_string()))?;
+    Ok(axum::Json(show(record, Detail::Full)))
+}
+
+/// Which part of a stream.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct StreamParameters {
+    /// The first revision to read.
+    pub from: Option<u64>,
+    /// Which way to read.
+    #[param(inline)]
+    pub direction: Option<Way>,
+    /// How many, up to 1000.
+    pub limit: Option<usize>,
+    /// The cursor of the page before.
+    pub cursor: Option<String>,
+}
+
+/// Records of one stream (`lot-ROLL-000123`).
+#[utoipa::path(get, path = "/api/v1/streams/{stream}", tag = "log",
+    params(("stream" = String, Path, description = "category-key"), StreamParameters),
+    responses((status = 200, body = Page), (status = "4XX", body = Problem)))]
+pub async fn stream(
+    State(app): State<App>,
+    caller: Caller,
+    Path(stream): Path<String>,
+    Query(parameters): Query<StreamParameters>,
+) -> Result<axum::Json<Page>, Problem> {
+    caller.must(Permission::ReadLog)?;
+    let limit = page_size(parameters.limit)?;
+    let direction = Direction::from(parameters.direction.unwrap_or_default());
+    let id = StreamId::new(&stream).map_err(|error| Problem::invalid("stream", error))?;
+    let from = position("cursor", parameters.cursor.as_ref())?.or(parameters.from);
+    let from = Revision::new(from.unwrap_or(match direction {
+        Direction::Forward => 0,
+        Direction::Backward => u64::MAX,
+    }));
+    let records = app.engine.log.read_stream(id, from, direction, limit).await?;
+    if records.is_empty() && parameters.cursor.is_none() && parameters.from.is_none() {
+        return Err(Problem::not_found("stream", &stream));
+    }
+    let next = (records.len() == limit).then(|| records.last()).flatten().and_then(|last| match direction {
+        Direction::Forward => Some(last.revision.get() + 1),
+        Direction::Backward => last.revision.get().checked_sub(1),
+    });
+    Ok(axum::Json(Page { items: records.iter().map(|record| show(record, Detail::Summary)).collect(), next_cursor: next.map(|next| next.to_string()) }))
+}
+
+/// Where a live feed begins.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct LiveParameters {
+    /// The first position; only what comes from now on, when absent. The header `Last-Event-ID` of a client that reconnects wins.
+    pub from: Option<u64>,
+    /// Only records of these categories, separated by commas.
+    pub category: Option<String>,
+    /// Only records of these types, separated by commas.
+    pub r#type: Option<String>,
+    /// Only records that carry all of these tags, separated by commas.
+    pub tag: Option<String>,
+}
+
+/// Every record as it is logged, as server-sent events whose id is the position.
+#[utoipa::path(get, path = "/api/v1/live", tag = "log", params(LiveParameters),
+    responses((status = 200, description = "text/event-stream", content_type = "text/event-stream", body = String), (status = "4XX", body = Problem)))]
+pub async fn live(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    Query(parameters): Query<LiveParameters>,
+) -> Result<Sse<impl Stream<Item = Result<ServerSentEvent, Infallible>>>, Problem> {
+    caller.must(Permission::ReadLog)?;
+    let permit = app.live_feeds.clone().try_acquire_owned().map_err(|_| Problem::unavailable("as many live feeds as allowed are open"))?;
+    let resumed = headers.get("last-event-id").and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<u64>().ok());
+    let from = resumed.map(|last| last.saturating_add(1)).or(parameters.from).unwrap_or_else(|| app.engine.log.tail().get());
+    let filter = LogParameters { category: parameters.category, r#type: parameters.r#type, tag: parameters.tag, ..LogParameters::default() }.filter()?;
+    let records = app.engine.log.subscribe(Position::new(from), filter);
+    let events = records
+        .map(move |record| {
+            let _held_while_open = &permit;
+            let event = match record {
+                Ok(record) => ServerSentEvent::default().id(record.position.to_string()).event(record.event_type.as_str()).data(show(&record, Detail::Summary).to_string()),
+                Err(error) => ServerSentEvent::default().event("error").data(json!({"detail": error.to_string()}).to_string()),
+            };
+            Ok(event)
+        })
+        .take_until(app.stopping.clone().cancelled_owned());
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()))
+}
+
+/// How much of a record is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Frames by their counts.
+    Summary,
+    /// Frames with each reading.
+    Full,
+}
+
+/// A record as JSON.
+pub fn show(record: &Record, detail: Detail) -> Value {
+    let data = match record.content_type {
+        ContentType::Json => serde_json::from_slice(&record.payload).unwrap_or(Value::Null),
+        ContentType::Frame => show_frame(&record.payload, detail),
+        ContentType::Octets => json!({"bytes": record.payload.len()}),
+    };
+    json!({
+        "position": record.position,
+        "revision": record.revision,
+        "stream": record.stream,
+        "type": record.event_type,
+        "schema_version": record.schema_version,
+        "id": record.id,
+        "record_time": record.record_time,
+        "event_time": record.event_time,
+        "source": record.source,
+        "external_id": record.external_id,
+        "tags": record.tags,
+        "actor": record.actor,
+        "correlation_id": record.correlation_id,
+        "causation_id": record.causation_id,
+        "content_type": record.content_type,
+        "digest_algorithm": record.payload_digest.algorithm,
+        "payload_digest": record.payload_digest.digest,
+        "leaf_digest": record.leaf_digest(),
+        "data": data,
+    })
+}
+
+fn show_frame(payload: &[u8], detail: Detail) -> Value {
+    let frame = match frames::decode(payload) {
+        Ok(frame) => frame,
+        Err(error) => return json!({"damaged": error.to_string()}),
+    };
+    let mut shown = json!({
+        "readings": frame.len(),
+        "signals": frame.columns.iter().map(|column| &*column.signal).collect::<Vec<_>>(),
+    });
+    if detail == Detail::Full {
+        let rows = frame.readings().map(|(row, reading)| {
+            json!({"row": row, "signal": &*reading.signal, "time": reading.time, "sequence": reading.sequence, "value": reading.value, "status": reading.status})
+        });
+        shown["rows"] = rows.collect();
+    }
+    shown
+}

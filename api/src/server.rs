@@ -1,0 +1,132 @@
+//! The server: routes, limits, and a graceful end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::auth::Tokens;
+use crate::config::{Config, Limits};
+use crate::engine::Engine;
+use crate::metrics::Metrics;
+use crate::problem::Problem;
+use crate::routes;
+
+/// What every handler sees.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// The log, the read models and the registry.
+    pub engine: Arc<Engine>,
+    /// Who may ask.
+    pub tokens: Arc<Tokens>,
+    /// What one request may cost.
+    pub limits: Arc<Limits>,
+    /// Counters for `/metrics`.
+    pub metrics: Arc<Metrics>,
+    /// Requests being served.
+    pub requests: Arc<Semaphore>,
+    /// Live feeds being served.
+    pub live_feeds: Arc<Semaphore>,
+    /// Cancelled when the server stops.
+    pub stopping: CancellationToken,
+}
+
+/// Paths that answer for as long as the client listens.
+const LIVE_PATHS: [&str; 1] = ["/api/v1/live"];
+
+impl App {
+    /// An application over an engine.
+    pub fn new(engine: Arc<Engine>, config: &Config, stopping: CancellationToken) -> Self {
+        Self {
+            engine,
+            tokens: Arc::new(Tokens::new(&config.tokens)),
+            limits: Arc::new(config.limits.clone()),
+            metrics: Arc::new(Metrics::new()),
+            requests: Arc::new(Semaphore::new(config.limits.concurrency)),
+            live_feeds: Arc::new(Semaphore::new(config.limits.live_feeds)),
+            stopping,
+        }
+    }
+}
+
+/// Every route with its limits.
+pub fn router(app: App) -> Router {
+    let body_bytes = app.limits.body_bytes;
+    let (router, document) = routes::all();
+    let document: Arc<str> = document.to_pretty_json().unwrap_or_default().into();
+    router
+        .merge(routes::documents(document))
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_method)
+        // Ordering: the last layer added sees a request first.
+        .layer(middleware::from_fn_with_state(app.clone(), limit))
+        .layer(DefaultBodyLimit::max(body_bytes))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(app.clone(), measure))
+        .with_state(app)
+}
+
+async fn no_route(request: Request) -> Problem {
+    Problem::no_route(request.uri().path())
+}
+
+async fn no_method(request: Request) -> Response {
+    let mut problem = Problem::no_route(request.uri().path());
+    problem.status = StatusCode::METHOD_NOT_ALLOWED.as_u16();
+    problem.detail = format!("{} does not take {}", request.uri().path(), request.method());
+    problem.into_response()
+}
+
+fn panicked(_cause: Box<dyn std::any::Any + Send>) -> Response {
+    tracing::error!("a handler panicked; this is a defect");
+    Problem::internal(&std::io::Error::other("a handler panicked")).into_response()
+}
+
+/// Serves no more requests at once than allowed, and none for longer than allowed.
+async fn limit(State(app): State<App>, request: Request, next: Next) -> Response {
+    if LIVE_PATHS.contains(&request.uri().path()) {
+        return next.run(request).await;
+    }
+    let timeout = Duration::from_secs(app.limits.request_timeout_s);
+    let served = tokio::time::timeout(timeout, async {
+        let _permit = app.requests.acquire().await;
+        next.run(request).await
+    });
+    match served.await {
+        Ok(response) => response,
+        Err(_) => Problem::timeout(format!("the request took longer than {} s", timeout.as_secs())).into_response(),
+    }
+}
+
+/// Counts requests, and sets the headers that every answer carries.
+async fn measure(State(app): State<App>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
+    let mut response = next.run(request).await;
+    app.metrics.request(method.as_str(), &route, response.status().as_u16(), started.elapsed());
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Serves until `stopping` is cancelled; requests that are under way are finished.
+///
+/// # Errors
+/// When the socket fails.
+pub async fn serve(listener: TcpListener, app: App) -> std::io::Result<()> {
+    let stopping = app.stopping.clone();
+    axum::serve(listener, router(app).into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(stopping.cancelled_owned())
+        .await
+}
