@@ -15,16 +15,20 @@
 //! Where to read next: [`EventLog`] is the contract; `embedded` is the engine on segment files, `memory` the one for tests and replay;
 //! [`conformance`] is the suite that both pass.
 
+mod admission;
+mod clock;
 mod condition;
 mod contract;
 mod ids;
 mod record;
+mod subscription;
 
 pub mod conformance;
 pub mod embedded;
 pub mod frames;
 pub mod memory;
 
+pub use clock::Clock;
 pub use condition::{AppendCondition, Expected, Filter, Query, QueryItem};
 pub use contract::{
     AppendError, Appended, BoxFuture, BoxStream, Direction, EventLog, MAX_BATCH_EVENTS, MAX_PAGE, MAX_PAYLOAD_BYTES,
