@@ -6,7 +6,11 @@
 //!
 //! This module knows numbers, times and statuses. What a signal means is somebody else's business.
 
+mod bytes;
+mod canonical;
 mod codec;
+mod column;
+mod values;
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +18,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use codec::{Encoded, FrameError, MAX_FRAME_READINGS, decode, encode};
+pub use canonical::digest;
+pub use codec::{Encoded, FrameError, MAX_FRAME_READINGS, MAX_SIGNAL_BYTES, MAX_TEXT_BYTES, decode, encode, summaries};
+pub use column::ColumnSummary;
 
 /// An OPC UA StatusCode (OPC 10000-4, 7.39): the quality of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,0 +1,192 @@
+//! One column as bytes: a header with bounds and checksum, then times, sequences, values and statuses.
+//!
+//! ```text
+//! varint  bytes of the signal's id, then the id
+//! u8      kind of the values
+//! varint  rows
+//! i64 ×2  least and greatest time
+//! u64 ×2  bits of the least and greatest value
+//! varint  bytes of the body
+//! u32     crc32c of everything above and the body
+//! body:   times as differences of differences, sequences (0 none, 1 all, 2 a bitmap of those that have one), values, statuses as runs
+//! ```
+
+use std::sync::Arc;
+
+use super::bytes::{Reader, bits, damaged, put_bits, put_signed, put_varint};
+use super::values::{deltas, put_deltas};
+use super::{Column, FrameError, MAX_FRAME_READINGS, MAX_SIGNAL_BYTES, StatusCode, Value, Values};
+use crate::MAX_PAYLOAD_BYTES;
+
+/// What the header of a column says about its rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ColumnSummary {
+    /// The signal's id.
+    pub signal: Arc<str>,
+    /// The row of the column's first reading in its frame.
+    pub first_row: u32,
+    /// The number of readings.
+    pub rows: usize,
+    /// The least source time, nanoseconds since 1970.
+    pub min_time_ns: i64,
+    /// The greatest source time, nanoseconds since 1970.
+    pub max_time_ns: i64,
+    /// The least and the greatest value, NaN left out; `None` for texts.
+    pub bounds: Option<(Value, Value)>,
+}
+
+pub(super) struct Header {
+    pub(super) summary: ColumnSummary,
+    kind: u8,
+    bounds: [u64; 2],
+}
+
+pub(super) fn put_column(out: &mut Vec<u8>, column: &Column) {
+    let mut body = Vec::with_capacity(column.times_ns.len() * 4);
+    put_times(&mut body, &column.times_ns);
+    put_sequences(&mut body, &column.sequences);
+    column.values.put(&mut body);
+    put_statuses(&mut body, &column.statuses);
+    let start = out.len();
+    put_varint(out, column.signal.len() as u64);
+    out.extend(column.signal.as_bytes());
+    out.push(column.values.kind());
+    put_varint(out, column.times_ns.len() as u64);
+    let ends = [column.times_ns.first(), column.times_ns.last()];
+    ends.into_iter().for_each(|time| out.extend(time.copied().unwrap_or(0).to_le_bytes()));
+    column.values.bounds().into_iter().for_each(|bound| out.extend(bound.to_le_bytes()));
+    put_varint(out, body.len() as u64);
+    let header = crc32c::crc32c(out.get(start..).unwrap_or_default());
+    out.extend(crc32c::crc32c_append(header, &body).to_le_bytes());
+    out.append(&mut body);
+}
+
+/// Reads a header and hands out the body, whose checksum fits.
+pub(super) fn read_header<'a>(reader: &mut Reader<'a>, first_row: u32) -> Result<(Header, &'a [u8]), FrameError> {
+    let start = reader.rest();
+    let signal_bytes = reader.count("the length of a signal's id", MAX_SIGNAL_BYTES)?;
+    let signal = std::str::from_utf8(reader.take(signal_bytes)?).map_err(|_| damaged("a signal's id is not UTF-8"))?;
+    let kind = reader.u8()?;
+    let rows = reader.count("the number of rows", MAX_FRAME_READINGS)?;
+    let (min_time_ns, max_time_ns) = (reader.i64()?, reader.i64()?);
+    let bounds = [reader.u64()?, reader.u64()?];
+    let body_bytes = reader.count("the size of a column", MAX_PAYLOAD_BYTES)?;
+    let header_bytes = start.len() - reader.rest().len();
+    let checksum = reader.u32()?;
+    let body = reader.take(body_bytes)?;
+    let header = crc32c::crc32c(start.get(..header_bytes).unwrap_or_default());
+    if crc32c::crc32c_append(header, body) != checksum {
+        return Err(damaged(format!("the checksum of column {signal:?} does not fit")));
+    }
+    if rows == 0 {
+        return Err(damaged("a column has no rows"));
+    }
+    let [least, greatest] = bounds;
+    let value = |bits: u64| match kind {
+        0 => Some(Value::Boolean(bits != 0)),
+        1 => Some(Value::Integer(bits.cast_signed())),
+        2 => Some(Value::Float(f64::from_bits(bits))),
+        _ => None,
+    };
+    let summary = ColumnSummary {
+        signal: signal.into(),
+        first_row,
+        rows,
+        min_time_ns,
+        max_time_ns,
+        bounds: value(least).zip(value(greatest)),
+    };
+    Ok((Header { summary, kind, bounds }, body))
+}
+
+pub(super) fn read_body(header: Header, body: &[u8]) -> Result<Column, FrameError> {
+    let Header { summary, kind, bounds } = header;
+    let rows = summary.rows;
+    let mut reader = Reader::new(body);
+    let times_ns = times(&mut reader, rows)?;
+    let sequences = sequences(&mut reader, rows)?;
+    let values = Values::read(&mut reader, kind, rows)?;
+    let statuses = statuses(&mut reader, rows)?;
+    if !reader.is_empty() {
+        return Err(damaged("a column has bytes that belong to nothing"));
+    }
+    let mut rows_in_order = times_ns.iter().zip(&sequences);
+    let mut previous = rows_in_order.next();
+    for row in rows_in_order {
+        if previous.is_some_and(|previous| previous > row) {
+            return Err(damaged("the rows of a column are not in order"));
+        }
+        previous = Some(row);
+    }
+    if times_ns.first() != Some(&summary.min_time_ns) || times_ns.last() != Some(&summary.max_time_ns) {
+        return Err(damaged("the times of a column are not within its bounds"));
+    }
+    if values.bounds() != bounds {
+        return Err(damaged("the values of a column are not within its bounds"));
+    }
+    Ok(Column { signal: summary.signal, first_row: summary.first_row, times_ns, sequences, values, statuses })
+}
+
+fn put_times(out: &mut Vec<u8>, times: &[i64]) {
+    let (mut previous, mut step) = (0_i64, 0_i64);
+    for time in times {
+        let delta = time.wrapping_sub(previous);
+        put_signed(out, delta.wrapping_sub(step));
+        (previous, step) = (*time, delta);
+    }
+}
+
+fn times(reader: &mut Reader<'_>, rows: usize) -> Result<Vec<i64>, FrameError> {
+    let (mut previous, mut step) = (0_i64, 0_i64);
+    let mut times = Vec::with_capacity(rows);
+    for _ in 0..rows {
+        step = step.wrapping_add(reader.signed()?);
+        previous = previous.wrapping_add(step);
+        times.push(previous);
+    }
+    Ok(times)
+}
+
+fn put_sequences(out: &mut Vec<u8>, sequences: &[Option<u64>]) {
+    let present = sequences.iter().flatten().count();
+    match present {
+        0 => out.push(0),
+        all if all == sequences.len() => out.push(1),
+        _ => {
+            out.push(2);
+            put_bits(out, sequences.iter().map(Option::is_some));
+        }
+    }
+    put_deltas(out, sequences.iter().flatten().map(|sequence| sequence.cast_signed()));
+}
+
+fn sequences(reader: &mut Reader<'_>, rows: usize) -> Result<Vec<Option<u64>>, FrameError> {
+    let has = match reader.u8()? {
+        0 => return Ok(vec![None; rows]),
+        1 => vec![true; rows],
+        2 => bits(reader, rows)?,
+        other => return Err(damaged(format!("{other} is no coding of sequences"))),
+    };
+    let mut present = deltas(reader, has.iter().filter(|has| **has).count())?.into_iter();
+    Ok(has.into_iter().map(|has| if has { present.next().map(i64::cast_unsigned) } else { None }).collect())
+}
+
+fn put_statuses(out: &mut Vec<u8>, statuses: &[StatusCode]) {
+    for run in statuses.chunk_by(PartialEq::eq) {
+        put_varint(out, run.len() as u64);
+        out.extend(run.first().map_or(0, |status| status.get()).to_le_bytes());
+    }
+}
+
+fn statuses(reader: &mut Reader<'_>, rows: usize) -> Result<Vec<StatusCode>, FrameError> {
+    let mut statuses = Vec::with_capacity(rows);
+    while statuses.len() < rows {
+        let run = reader.count("the length of a run", rows - statuses.len())?;
+        let status = StatusCode::new(reader.u32()?);
+        if run == 0 {
+            return Err(damaged("a run of statuses is empty"));
+        }
+        statuses.resize(statuses.len() + run, status);
+    }
+    Ok(statuses)
+}
