@@ -11,6 +11,7 @@
 
 pub mod events;
 pub mod ids;
+pub mod rules;
 pub mod units;
 pub mod values;
 

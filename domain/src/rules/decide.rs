@@ -23,20 +23,20 @@ pub struct Rejection {
 }
 
 /// Works a command out into events. `states` holds what is known of [`Command::affected`]; an aggregate that is not in it is one that
-/// nothing has happened to.
+/// nothing has happened to. A roll-back is judged by the deployment alone: a version that ran there is a version that the model has.
 ///
 /// # Errors
 /// [`Rejection`] names the rule and the reason. No event that is returned contradicts `states`, or the events before it.
 pub fn decide(states: &States, command: Command) -> Result<Vec<Event>, Rejection> {
+    let judged = command.affected();
     let events = plan(states, command)?;
     let mut known = States::new();
-    for key in events.iter().flat_map(super::affected) {
-        if let Some(state) = states.get(&key) {
-            known.insert(key, state.clone());
-        }
+    for key in &judged {
+        let state = states.get(key).cloned().unwrap_or_else(|| AggregateState::new(key));
+        known.insert(key.clone(), state);
     }
     for event in &events {
-        if let Some((on, found)) = known.contradictions(event).into_iter().next() {
+        if let Some((on, found)) = known.contradictions(event).into_iter().find(|(key, _)| judged.contains(key)) {
             return Err(Rejection { rule: found.rule, on, reason: found.reason, reason_zh: found.reason_zh });
         }
         known.evolve(event);

@@ -31,8 +31,6 @@ pub mod order;
 pub mod person;
 pub mod work_order;
 
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -174,10 +172,7 @@ macro_rules! aggregates {
             #[must_use]
             pub fn evolve(self, event: &Event) -> Self {
                 match self {
-                    $(Self::$name(mut state) => {
-                        *state = state.clone().evolve(event);
-                        Self::$name(state)
-                    })*
+                    $(Self::$name(state) => Self::$name(Box::new((*state).evolve(event))),)*
                 }
             }
 
