@@ -7,11 +7,32 @@
 //! - A read model is a function of the log: deleted and rebuilt, it is the same ([`Projection::digest`]).
 //! - One projection, one store, one checkpoint, written in one transaction with the data.
 //! - Where batches begin and end never shows in a state or a digest.
+//! - Effects belong to a [`Reactor`]; a projection has none.
 //!
-//! Where to read next: [`Projection`] is the contract, [`Fold`] the easy way to fulfil it.
+//! Where to read next: [`Projection`] is the contract, [`Fold`] the easy way to fulfil it, [`Runner`] what drives it.
 
+pub mod filters;
+pub mod folds;
+
+mod digest;
 mod entry;
+mod handle;
+mod history;
+mod memory;
+mod pages;
 mod projection;
+mod reactor;
+mod rebuild;
+mod runner;
+mod set;
 
+pub use digest::state_digest;
 pub use entry::{Content, Entry, Meta, READINGS_TYPE, SealError, seal, seal_readings};
+pub use handle::{ProjectionHandle, RequestError, WaitError};
+pub use history::{AsOf, Fact, History};
+pub use memory::{MemoryProjection, Shared};
 pub use projection::{Fold, Projection, ProjectionError};
+pub use reactor::{Reactor, ReactorError, ReactorHandle, ReactorOptions, reaction_id, start_reactor};
+pub use rebuild::Rebuildable;
+pub use runner::{FLUSH_AFTER_ENTRIES, FLUSH_EVERY, Runner};
+pub use set::{ProjectionDigest, ProjectionSet, ProjectionStatus};

@@ -1,0 +1,8 @@
+//! The read models in memory, one a file. Each keeps at most one entry for each business event, and no readings beyond the newest ones.
+
+pub mod catalog;
+pub mod episode_view;
+pub mod episodes;
+pub mod latest;
+pub mod models;
+pub mod states;

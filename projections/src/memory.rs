@@ -1,0 +1,197 @@
+//! Read models in memory, snapshotted with their checkpoint.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use eventlog::{BoxFuture, Digest, Filter, Position};
+use parking_lot::RwLock;
+use redb::{Database, ReadableDatabase as _, TableDefinition};
+
+use crate::{Entry, Fold, Projection, ProjectionError, Rebuildable};
+
+/// One row: the version of the fold, the checkpoint, and the state in MessagePack, written in one transaction.
+const SNAPSHOT: TableDefinition<'_, u8, (u32, u64, &[u8])> = TableDefinition::new("snapshot");
+const SNAPSHOT_KEY: u8 = 0;
+
+struct Cell<F> {
+    state: F,
+    checkpoint: Position,
+}
+
+/// What readers of a read model hold. Cheap to clone; it shows the new state after a rebuild too.
+pub struct Shared<F>(Arc<RwLock<Cell<F>>>);
+
+impl<F> Clone for Shared<F> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<F: Fold> Shared<F> {
+    fn new(state: F, checkpoint: Position) -> Self {
+        Self(Arc::new(RwLock::new(Cell { state, checkpoint })))
+    }
+
+    /// Looks at the state and at the first position that is not in it. The fold waits meanwhile: answer and leave.
+    pub fn read<R>(&self, look: impl FnOnce(&F, Position) -> R) -> R {
+        let cell = self.0.read();
+        look(&cell.state, cell.checkpoint)
+    }
+
+    /// The first position that is not in the state.
+    pub fn checkpoint(&self) -> Position {
+        self.0.read().checkpoint
+    }
+}
+
+/// A [`Fold`] as a projection: the state in memory, and a snapshot of it with its checkpoint in one redb file.
+///
+/// A crash loses what was applied since the last snapshot; the log has it. A snapshot of another [`Fold::VERSION`], or one that cannot be
+/// read, is thrown away and the state is rebuilt.
+pub struct MemoryProjection<F: Fold> {
+    shared: Shared<F>,
+    store: Option<Arc<Database>>,
+    snapshot_at: Option<Position>,
+}
+
+impl<F: Fold> MemoryProjection<F> {
+    /// Opens the snapshot `NAME.redb` in the folder, or starts empty. Without a folder nothing is ever written.
+    ///
+    /// # Errors
+    /// [`ProjectionError::Store`] when the file cannot be opened or created.
+    pub fn open(dir: Option<&Path>) -> Result<(Self, Shared<F>), ProjectionError> {
+        let Some(dir) = dir else {
+            let shared = Shared::new(F::default(), Position::START);
+            return Ok((Self { shared: shared.clone(), store: None, snapshot_at: None }, shared));
+        };
+        std::fs::create_dir_all(dir).map_err(store_error::<F>)?;
+        let database = open_database::<F>(&dir.join(format!("{}.redb", F::NAME)))?;
+        let (state, checkpoint, snapshot_at) = match load::<F>(&database)? {
+            Some((state, checkpoint)) => (state, checkpoint, Some(checkpoint)),
+            None => (F::default(), Position::START, None),
+        };
+        let shared = Shared::new(state, checkpoint);
+        Ok((Self { shared: shared.clone(), store: Some(Arc::new(database)), snapshot_at }, shared))
+    }
+}
+
+fn store_error<F: Fold>(error: impl std::fmt::Display) -> ProjectionError {
+    ProjectionError::Store { projection: F::NAME, reason: error.to_string() }
+}
+
+fn open_database<F: Fold>(path: &Path) -> Result<Database, ProjectionError> {
+    match Database::create(path) {
+        Ok(database) => Ok(database),
+        Err(error @ (redb::DatabaseError::DatabaseAlreadyOpen | redb::DatabaseError::Storage(redb::StorageError::Io(_)))) => {
+            Err(store_error::<F>(error))
+        }
+        // The snapshot is derived from the log: one that redb cannot read is deleted and made anew.
+        Err(error) => {
+            tracing::warn!(projection = F::NAME, %error, "the snapshot file is unusable and is made anew");
+            std::fs::remove_file(path).map_err(store_error::<F>)?;
+            Database::create(path).map_err(store_error::<F>)
+        }
+    }
+}
+
+fn load<F: Fold>(database: &Database) -> Result<Option<(F, Position)>, ProjectionError> {
+    let transaction = database.begin_read().map_err(store_error::<F>)?;
+    let table = match transaction.open_table(SNAPSHOT) {
+        Ok(table) => table,
+        Err(redb::TableError::Storage(error)) => return Err(store_error::<F>(error)),
+        Err(_) => return Ok(None),
+    };
+    let Some(row) = table.get(SNAPSHOT_KEY).map_err(store_error::<F>)? else { return Ok(None) };
+    let (version, checkpoint, bytes) = row.value();
+    if version != F::VERSION {
+        tracing::info!(projection = F::NAME, from = version, to = F::VERSION, "the fold has a new version: rebuilding");
+        return Ok(None);
+    }
+    match rmp_serde::from_slice(bytes) {
+        Ok(state) => Ok(Some((state, Position::new(checkpoint)))),
+        Err(error) => {
+            tracing::warn!(projection = F::NAME, %error, "the snapshot cannot be read: rebuilding");
+            Ok(None)
+        }
+    }
+}
+
+fn save<F: Fold>(database: &Database, shared: &Shared<F>) -> Result<Position, ProjectionError> {
+    let (bytes, checkpoint) = shared
+        .read(|state, checkpoint| rmp_serde::to_vec_named(state).map(|bytes| (bytes, checkpoint)))
+        .map_err(store_error::<F>)?;
+    let transaction = database.begin_write().map_err(store_error::<F>)?;
+    {
+        let mut table = transaction.open_table(SNAPSHOT).map_err(store_error::<F>)?;
+        table.insert(SNAPSHOT_KEY, (F::VERSION, checkpoint.get(), bytes.as_slice())).map_err(store_error::<F>)?;
+    }
+    transaction.commit().map_err(store_error::<F>)?;
+    Ok(checkpoint)
+}
+
+impl<F: Fold> Projection for MemoryProjection<F> {
+    fn name(&self) -> &'static str {
+        F::NAME
+    }
+
+    fn version(&self) -> u32 {
+        F::VERSION
+    }
+
+    fn filter(&self) -> Filter {
+        F::filter()
+    }
+
+    fn checkpoint(&self) -> Position {
+        self.shared.checkpoint()
+    }
+
+    fn apply<'a>(&'a mut self, entries: &'a [Entry], through: Position) -> BoxFuture<'a, Result<(), ProjectionError>> {
+        // Ordering: state and checkpoint change under one lock, so that no reader sees one without the other.
+        let mut cell = self.shared.0.write();
+        for entry in entries {
+            cell.state.apply(entry);
+        }
+        cell.checkpoint = through;
+        drop(cell);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn flush(&mut self) -> BoxFuture<'_, Result<(), ProjectionError>> {
+        Box::pin(async move {
+            let Some(store) = self.store.clone() else { return Ok(()) };
+            if self.snapshot_at == Some(self.shared.checkpoint()) {
+                return Ok(());
+            }
+            let shared = self.shared.clone();
+            let saved = tokio::task::spawn_blocking(move || save::<F>(&store, &shared)).await.map_err(store_error::<F>)??;
+            self.snapshot_at = Some(saved);
+            Ok(())
+        })
+    }
+
+    fn digest(&mut self) -> BoxFuture<'_, Result<Digest, ProjectionError>> {
+        Box::pin(std::future::ready(Ok(self.shared.read(|state, _| state.digest()))))
+    }
+}
+
+impl<F: Fold> Rebuildable for MemoryProjection<F> {
+    fn beside(&self) -> BoxFuture<'_, Result<Self, ProjectionError>> {
+        let shared = Shared::new(F::default(), Position::START);
+        Box::pin(std::future::ready(Ok(Self { shared, store: None, snapshot_at: None })))
+    }
+
+    fn replace(&mut self, rebuilt: Self) -> BoxFuture<'_, Result<(), ProjectionError>> {
+        {
+            let mut new = rebuilt.shared.0.write();
+            let mut old = self.shared.0.write();
+            std::mem::swap(&mut *old, &mut *new);
+        }
+        self.snapshot_at = None;
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+#[cfg(test)]
+#[path = "memory_tests.rs"]
+mod tests;

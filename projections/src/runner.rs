@@ -1,0 +1,245 @@
+//! The task that keeps a projection up with the log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use eventlog::{BoxFuture, EventLog, Position};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::handle::{MAX_WAITING_REQUESTS, Progress, Request};
+use crate::pages::Pages;
+use crate::{Projection, ProjectionError, ProjectionHandle, Rebuildable, RequestError};
+
+/// The longest time between two flushes of a projection that changes.
+pub const FLUSH_EVERY: Duration = Duration::from_secs(60);
+
+/// The most entries between two flushes: what a crash makes a projection read again.
+pub const FLUSH_AFTER_ENTRIES: u64 = 250_000;
+
+/// Starts projections.
+pub struct Runner;
+
+/// How a projection is rebuilt, where it can be.
+struct Hooks<P> {
+    beside: for<'a> fn(&'a P) -> BoxFuture<'a, Result<P, ProjectionError>>,
+    replace: for<'a> fn(&'a mut P, P) -> BoxFuture<'a, Result<(), ProjectionError>>,
+}
+
+impl Runner {
+    /// Runs a projection until `cancel`: it catches up in large pages, then follows the tail, and flushes at times and at the end. It cannot
+    /// be rebuilt while it runs; see [`Runner::start_rebuildable`].
+    pub fn start<P: Projection>(log: Arc<dyn EventLog>, projection: P, cancel: CancellationToken) -> ProjectionHandle {
+        Worker::spawn(log, projection, None, cancel)
+    }
+
+    /// Like [`Runner::start`], for a projection that can be rebuilt beside itself.
+    pub fn start_rebuildable<P: Rebuildable>(
+        log: Arc<dyn EventLog>,
+        projection: P,
+        cancel: CancellationToken,
+    ) -> ProjectionHandle {
+        let hooks = Hooks { beside: P::beside, replace: P::replace };
+        Worker::spawn(log, projection, Some(hooks), cancel)
+    }
+}
+
+struct Rebuild<P> {
+    candidate: P,
+    pages: Pages,
+    done: oneshot::Sender<Result<Position, RequestError>>,
+}
+
+struct Worker<P: Projection> {
+    name: &'static str,
+    log: Arc<dyn EventLog>,
+    projection: P,
+    pages: Pages,
+    hooks: Option<Hooks<P>>,
+    rebuild: Option<Rebuild<P>>,
+    progress: watch::Sender<Progress>,
+    unflushed: u64,
+}
+
+impl<P: Projection> Worker<P> {
+    fn spawn(
+        log: Arc<dyn EventLog>,
+        projection: P,
+        hooks: Option<Hooks<P>>,
+        cancel: CancellationToken,
+    ) -> ProjectionHandle {
+        let (name, version) = (projection.name(), projection.version());
+        let (progress, watching) =
+            watch::channel(Progress { checkpoint: projection.checkpoint(), failed: None, stopped: false });
+        let (requests, waiting) = mpsc::channel(MAX_WAITING_REQUESTS);
+        let pages = Pages::new(projection.filter());
+        let worker =
+            Self { name, log: Arc::clone(&log), projection, pages, hooks, rebuild: None, progress, unflushed: 0 };
+        let task = tokio::spawn(worker.run(waiting, cancel));
+        ProjectionHandle::new((name, version), log, watching, requests, task)
+    }
+
+    async fn run(mut self, mut requests: mpsc::Receiver<Request>, cancel: CancellationToken) {
+        let mut tail = self.log.watch_tail();
+        let mut flush = tokio::time::interval(FLUSH_EVERY);
+        flush.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut tail_open = true;
+        loop {
+            // Ordering: the tail is marked as seen before it is compared, so that an append in between wakes the wait below.
+            let end = *tail.borrow_and_update();
+            let busy = (!self.has_failed() && self.projection.checkpoint() < end) || self.rebuild.is_some();
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => break,
+                Some(request) = requests.recv() => self.answer(request).await,
+                _ = flush.tick() => self.flush().await,
+                () = std::future::ready(()), if busy => self.step(end).await,
+                changed = tail.changed(), if !busy && tail_open => tail_open = changed.is_ok(),
+            }
+        }
+        self.finish().await;
+    }
+
+    fn has_failed(&self) -> bool {
+        self.progress.borrow().failed.is_some()
+    }
+
+    /// One page for the projection, and one for its successor while there is one.
+    async fn step(&mut self, end: Position) {
+        if !self.has_failed() && self.projection.checkpoint() < end {
+            match advance(self.name, &*self.log, &mut self.pages, &mut self.projection).await {
+                Ok(applied) => {
+                    self.unflushed += applied;
+                    self.publish();
+                }
+                Err(error) => self.fail(&error),
+            }
+            if self.unflushed >= FLUSH_AFTER_ENTRIES {
+                self.flush().await;
+            }
+        }
+        if let Some(mut rebuild) = self.rebuild.take() {
+            match advance(self.name, &*self.log, &mut rebuild.pages, &mut rebuild.candidate).await {
+                Ok(_) if rebuild.candidate.checkpoint() < self.goal() => self.rebuild = Some(rebuild),
+                Ok(_) => self.swap(rebuild).await,
+                Err(error) => drop(rebuild.done.send(Err(error.into()))),
+            }
+        }
+    }
+
+    /// Where a successor must be to take over: where the old one is, or at the tail when the old one is broken.
+    fn goal(&self) -> Position {
+        if self.has_failed() { self.log.tail() } else { self.projection.checkpoint() }
+    }
+
+    async fn swap(&mut self, rebuild: Rebuild<P>) {
+        let Some(hooks) = &self.hooks else { return };
+        let done = match (hooks.replace)(&mut self.projection, rebuild.candidate).await {
+            Ok(()) => {
+                self.pages = Pages::new(self.projection.filter());
+                self.progress.send_modify(|progress| progress.failed = None);
+                self.publish();
+                self.flush().await;
+                Ok(self.projection.checkpoint())
+            }
+            Err(error) => Err(error.into()),
+        };
+        // The asker may have gone; the swap stands.
+        drop(rebuild.done.send(done));
+    }
+
+    async fn answer(&mut self, request: Request) {
+        match request {
+            Request::Digest(answer) => {
+                let checkpoint = self.projection.checkpoint();
+                let digest = self.projection.digest().await.map(|digest| (checkpoint, digest));
+                drop(answer.send(digest));
+            }
+            Request::Flush(answer) => {
+                let flushed = self.projection.flush().await;
+                drop(answer.send(flushed.map(|()| self.projection.checkpoint())));
+            }
+            Request::Rebuild(answer) => self.begin_rebuild(answer).await,
+        }
+    }
+
+    async fn begin_rebuild(&mut self, done: oneshot::Sender<Result<Position, RequestError>>) {
+        let projection = self.name;
+        let refusal = match &self.hooks {
+            None => RequestError::NotRebuildable { projection },
+            Some(_) if self.rebuild.is_some() => RequestError::Rebuilding { projection },
+            Some(hooks) => match (hooks.beside)(&self.projection).await {
+                Ok(candidate) => {
+                    let pages = Pages::new(candidate.filter());
+                    self.rebuild = Some(Rebuild { candidate, pages, done });
+                    return;
+                }
+                Err(error) => error.into(),
+            },
+        };
+        drop(done.send(Err(refusal)));
+    }
+
+    async fn flush(&mut self) {
+        if self.unflushed == 0 {
+            return;
+        }
+        match self.projection.flush().await {
+            Ok(()) => self.unflushed = 0,
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    async fn finish(mut self) {
+        if let Err(error) = self.projection.flush().await {
+            tracing::error!(projection = self.name, %error, "the last flush failed; the log will be read again from the last one");
+        }
+        // The store is closed before anybody learns that the projection has stopped, so that it can be opened again at once.
+        let Self { projection, progress, .. } = self;
+        drop(projection);
+        progress.send_modify(|progress| progress.stopped = true);
+    }
+
+    fn fail(&mut self, error: &ProjectionError) {
+        tracing::error!(projection = self.name, %error, checkpoint = %self.projection.checkpoint(), "the projection stops applying");
+        self.progress.send_modify(|progress| progress.failed = Some(error_chain(error)));
+    }
+
+    fn publish(&self) {
+        let checkpoint = self.projection.checkpoint();
+        self.progress.send_if_modified(|progress| {
+            let changed = progress.checkpoint != checkpoint;
+            progress.checkpoint = checkpoint;
+            changed
+        });
+    }
+}
+
+async fn advance<P: Projection>(
+    name: &'static str,
+    log: &dyn EventLog,
+    pages: &mut Pages,
+    projection: &mut P,
+) -> Result<u64, ProjectionError> {
+    let page = pages
+        .next(log, projection.checkpoint(), None)
+        .await
+        .map_err(|source| ProjectionError::Log { projection: name, source })?;
+    projection.apply(&page.entries, page.through).await?;
+    Ok(page.entries.len() as u64 + 1)
+}
+
+fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        source = inner.source();
+    }
+    text
+}
+
+#[cfg(test)]
+#[path = "runner_tests.rs"]
+mod tests;
