@@ -1,1 +1,30 @@
-//! knowledge
+//! The five knowledge bases: what the log says about faults, maintenance, quality, control and operation, to be searched, browsed and asked.
+//!
+//! Knowledge records ([`record`]) are folded from the log, kept in two stores, each a projection of its own: the graph in SurrealDB
+//! ([`graph`]) and the text in Tantivy ([`search_index`]). Fault and maintenance statistics are computed at the asked position from episodes in
+//! memory (`projections::folds::episodes`). [`Knowledge`] answers from all three.
+//!
+//! It does not run projections, does not know HTTP, and appends nothing to the log.
+//!
+//! Invariants:
+//! - Every answer names the position that it stands for (`as_of`) and the positions that it comes from.
+//! - An answer from several stores stands for the lowest position that all of them have applied.
+//! - Versions are kept by validity interval; merging writes never merges versions, and batch edges never show.
+//! - Only this crate knows SurrealDB and Tantivy.
+//!
+//! Where to read next: [`Knowledge`] for the questions, [`record::evolve`] for the fold.
+
+pub mod diagnose;
+pub mod graph;
+pub mod questions;
+pub mod record;
+pub mod search_index;
+
+mod answer;
+mod cases;
+mod facade;
+mod terms;
+mod versions;
+
+pub use answer::{Answer, Page, QuestionError};
+pub use facade::{Config, Knowledge, Models, OpenError, Projections};

@@ -1,0 +1,168 @@
+//! Diagnosis: which failure modes fit what is seen, from the history of faults, with what was done about them.
+mod rank;
+
+#[cfg(test)]
+#[path = "diagnose/tests.rs"]
+mod tests;
+
+pub use rank::{Rules, rank};
+
+use domain::Text;
+use domain::events::Outcome;
+use eventlog::Position;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::record::RecordId;
+
+/// What is seen.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DiagnoseRequest {
+    /// The asset that it is seen at.
+    #[serde(default)]
+    pub asset: Option<String>,
+    /// Its class; that of the asset, when absent.
+    #[serde(default)]
+    pub class: Option<String>,
+    /// What is seen, in Chinese or English words.
+    #[serde(default)]
+    pub symptoms: String,
+    /// Codes of alarms that are active.
+    #[serde(default)]
+    pub alarms: Vec<String>,
+    /// What was known then: the last position that counts; the newest, when absent.
+    #[serde(default)]
+    pub as_of: Option<Position>,
+    /// The most modes, and the most past episodes for each.
+    #[serde(default)]
+    pub limit: Option<usize>,
+}
+
+/// Whether something fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verdict {
+    /// At least one mode fits.
+    #[serde(rename = "match")]
+    Match,
+    /// No coded mode fits; past episodes and work orders that nobody has coded may still be alike.
+    #[serde(rename = "no good match")]
+    NoGoodMatch,
+}
+
+/// A past episode or work order, as evidence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PastCase {
+    /// Its record.
+    pub id: RecordId,
+    /// Its asset.
+    pub asset: String,
+    /// What was seen.
+    pub text: Text,
+    /// The failure mode that it was coded with, as known then.
+    pub mode: Option<String>,
+    /// When it happened.
+    pub event_time: Option<Timestamp>,
+    /// How alike it is, from 0 to 1: the weighted share of what is seen that it has, too.
+    pub similarity: f64,
+    /// What was done.
+    pub actions: Vec<PastAction>,
+    /// Where the log says so.
+    pub positions: Vec<Position>,
+}
+
+/// What was done in a past case.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PastAction {
+    /// The work order.
+    pub work_order: String,
+    /// The activity.
+    pub activity: String,
+    /// The item that it was done to.
+    pub item: Option<String>,
+    /// In words.
+    pub text: Option<Text>,
+    /// What came of the work order, as its closing says.
+    pub outcome: Option<Outcome>,
+    /// Whether it was observed to have helped; `None` while that cannot be said.
+    pub worked: Option<bool>,
+    /// Where the log says so.
+    pub position: Position,
+}
+
+/// An action with what came of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ActionScore {
+    /// The activity.
+    pub activity: String,
+    /// The item that it was done to.
+    pub item: Option<String>,
+    /// How often it was observed to have worked: closed, not said to be unsolved, and the mode stayed away from the asset for the window.
+    pub successes: u64,
+    /// How often it was observed whether it worked.
+    pub attempts: u64,
+    /// How often it was done and nothing can be said yet; counted in neither of the two.
+    pub unknown: u64,
+    /// The success rate, (successes + 1) / (attempts + 2).
+    pub success_rate: f64,
+    /// The 5 % quantile of the Beta posterior; actions are ranked by it.
+    pub low: f64,
+    /// The 95 % quantile of the Beta posterior.
+    pub high: f64,
+    /// The median of the hours of work, where any are known.
+    pub median_hours: Option<f64>,
+    /// The median cost, where any is known.
+    pub median_cost: Option<f64>,
+    /// Parts that were used, with how many of each in all, the most used first.
+    pub parts: Vec<(String, f64)>,
+    /// The latest positions that say so.
+    pub evidence: Vec<Position>,
+}
+
+/// A failure mode that may be behind what is seen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// The mode's code.
+    pub mode: String,
+    /// How many past episodes are coded with it.
+    pub n: u64,
+    /// How many of them show something of what is seen.
+    pub n_alike: u64,
+    /// The probability among the known modes, given what is seen (naive Bayes).
+    pub probability: f64,
+    /// The lower bound: how sure the share of this mode among past episodes that are as alike is (5 % quantile of the Beta posterior).
+    pub low: f64,
+    /// The upper bound (95 % quantile).
+    pub high: f64,
+    /// The fused rank score (reciprocal rank fusion of the Bayes ranking and the ranking of alike episodes).
+    pub score: f64,
+    /// What is seen and speaks for it, the strongest first: token or alarm, and its log likelihood ratio.
+    pub for_it: Vec<(String, f64)>,
+    /// What is seen and speaks against it, the strongest first.
+    pub against_it: Vec<(String, f64)>,
+    /// The most alike past episodes.
+    pub episodes: Vec<PastCase>,
+    /// The actions, best first.
+    pub actions: Vec<ActionScore>,
+    /// When an episode of it was last seen.
+    pub last_seen: Option<Timestamp>,
+}
+
+/// The diagnosis.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Diagnosis {
+    /// The last position that was taken into account.
+    pub as_of: Option<Position>,
+    /// Whether something fits.
+    pub verdict: Verdict,
+    /// Why, in one sentence each.
+    pub reason: Text,
+    /// How many coded episodes it rests on.
+    pub n: u64,
+    /// The modes, the most likely first. Empty when nothing fits.
+    pub candidates: Vec<Candidate>,
+    /// Alike episodes and work orders that nobody has coded with a mode, the most alike first, with what was done.
+    pub uncoded: Vec<PastCase>,
+    /// The positions that it comes from.
+    pub evidence: Vec<Position>,
+}

@@ -1,0 +1,25 @@
+//! The one handle that the API holds.
+
+mod ask;
+mod open;
+
+pub use open::{Config, Models, OpenError, Projections};
+
+use std::sync::Arc;
+
+use crate::cases::WordCache;
+use crate::graph::Graph;
+use crate::search_index::SearchIndex;
+
+/// The five knowledge bases: every question goes through here. Cheap to clone.
+#[derive(Clone)]
+pub struct Knowledge {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    search: SearchIndex,
+    graph: Graph,
+    models: Models,
+    words: WordCache,
+}

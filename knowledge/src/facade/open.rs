@@ -1,0 +1,83 @@
+//! Opening the stores.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use eventlog::EventLog;
+use projections::folds::episodes::Episodes;
+use projections::folds::states::States;
+use projections::{ProjectionError, ProjectionSet, Runner, Shared};
+use tokio_util::sync::CancellationToken;
+
+use super::{Inner, Knowledge};
+use crate::cases::WordCache;
+use crate::graph::GraphProjection;
+use crate::search_index::SearchProjection;
+
+/// Where the stores are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// The folder of the stores; in memory, without one.
+    pub data_dir: Option<PathBuf>,
+    /// The address of SurrealDB (`surrealkv://…`, `mem://`, `ws://…`, `wss://…`). Without one: `surrealkv://` in the data folder, or in memory.
+    pub surreal_url: Option<String>,
+    /// The user that SurrealDB wants, at a server.
+    pub surreal_user: Option<String>,
+    /// The user's password.
+    pub surreal_password: Option<String>,
+}
+
+/// The read models that statistics are computed from; their owner runs them.
+#[derive(Clone)]
+pub struct Models {
+    /// Fault episodes with the work that answered them.
+    pub episodes: Shared<Episodes>,
+    /// States of machines and set-points.
+    pub states: Shared<States>,
+}
+
+/// The projections that must run for the knowledge to follow the log.
+pub struct Projections {
+    /// Into Tantivy.
+    pub search: SearchProjection,
+    /// Into SurrealDB.
+    pub graph: GraphProjection,
+}
+
+impl Projections {
+    /// Runs both until `cancel`, and adds them to the set.
+    pub fn start(self, log: &Arc<dyn EventLog>, set: &mut ProjectionSet, cancel: &CancellationToken) {
+        set.add(Runner::start_rebuildable(Arc::clone(log), self.search, cancel.clone()));
+        set.add(Runner::start_rebuildable(Arc::clone(log), self.graph, cancel.clone()));
+    }
+}
+
+/// Why the stores could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The search index.
+    #[error("opening the search index failed")]
+    Search(#[source] ProjectionError),
+    /// The graph.
+    #[error("opening the graph store failed")]
+    Graph(#[source] ProjectionError),
+}
+
+impl Knowledge {
+    /// Opens both stores; a store of another version, or one that is damaged, is deleted and built anew from the log. Hands out the projections to run.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub async fn open(config: &Config, models: Models) -> Result<(Self, Projections), OpenError> {
+        let index = config.data_dir.as_deref().map(|dir| dir.join("search"));
+        let opened = tokio::task::spawn_blocking(move || SearchProjection::open(index.as_deref()))
+            .await
+            .map_err(|error| ProjectionError::Store { projection: "knowledge_search", reason: error.to_string() })
+            .and_then(|opened| opened);
+        let (search_projection, search) = opened.map_err(OpenError::Search)?;
+        let (graph_projection, graph) = GraphProjection::open(config).await.map_err(OpenError::Graph)?;
+        let inner = Inner { search, graph, models, words: WordCache::default() };
+        let projections = Projections { search: search_projection, graph: graph_projection };
+        Ok((Self { inner: Arc::new(inner) }, projections))
+    }
+}
