@@ -11,9 +11,12 @@
 
 pub mod events;
 pub mod ids;
+pub mod kpi;
 pub mod rules;
+pub mod taxonomy;
 pub mod units;
 pub mod values;
+pub mod weaving;
 
 pub use events::{DecodeError, Event, Subject, SubjectKind};
 pub use units::{InvalidUnit, Unit};
