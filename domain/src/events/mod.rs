@@ -13,9 +13,14 @@ pub mod production;
 pub mod quality;
 pub mod weaving;
 
+mod examples;
 mod subjects;
 
+#[cfg(test)]
+mod tests;
+
 pub use condition::*;
+pub use examples::{examples, story};
 pub use intake::*;
 pub use maintenance::*;
 pub use models::*;

@@ -267,9 +267,16 @@ impl State {
         if self.told_before(using).is_some() {
             return None;
         }
-        self.unusable()
+        self.into_itself(using)
+            .or_else(|| self.unusable())
             .or_else(|| using.interval.and_then(|interval| self.bad_stretch(interval)))
             .or_else(|| amount_of(using).and_then(|amount| self.too_much(&amount)))
+    }
+
+    fn into_itself(&self, using: &Use) -> Option<Contradiction> {
+        let id = &self.id;
+        using.into.as_ref().filter(|into| self.is(into))?;
+        contradiction("lot.made_from_itself", format!("lot {id} cannot go into itself"), format!("批次 {id} 不能投入自身"))
     }
 
     fn bad_stretch(&self, interval: Interval) -> Option<Contradiction> {
@@ -321,6 +328,29 @@ impl State {
             return contradiction("lot.made_twice", format!("lot {id} came to be before"), format!("批次 {id} 此前已产生"));
         }
         None
+    }
+
+    /// Why the amount that the event gives the lot does not fit: it is none, or less than was taken before.
+    fn bad_total(&self, event: &Event) -> Option<Contradiction> {
+        let id = &self.id;
+        let given = match event {
+            Event::LotCreated(e) if self.is(&e.lot) => e.quantity.clone(),
+            Event::MaterialProduced(e) if self.is(&e.lot) => e.quantity.clone(),
+            Event::LotCompleted(e) if self.is(&e.lot) => e.quantity.clone(),
+            event => made_by(event, id).flatten(),
+        }?;
+        let (value, unit) = (given.value, &given.unit);
+        if !(value.is_finite() && value >= 0.0) {
+            let reason = format!("{value} {unit} is no amount of lot {id}");
+            return contradiction("lot.not_an_amount", reason, format!("批次 {id} 的数量不能是 {value} {unit}"));
+        }
+        let next = self.clone().evolve(event);
+        let (total, taken) = (next.total(unit)?, next.taken.in_unit(unit)?);
+        if taken <= total * (1.0 + AMOUNT_TOLERANCE) {
+            return None;
+        }
+        let reason = format!("lot {id} cannot be {total} {unit} in all: {taken} {unit} were taken from it");
+        contradiction("lot.less_than_was_taken", reason, format!("批次 {id} 总量不能是 {total} {unit}：已领用 {taken} {unit}"))
     }
 
     fn not_growing(&self) -> Option<Contradiction> {
@@ -499,7 +529,7 @@ impl Aggregate for State {
                 known.take(using);
             }
         }
-        self.not_new(event).or_else(|| match event {
+        self.not_new(event).or_else(|| self.bad_total(event)).or_else(|| match event {
             Event::MaterialProduced(e) if self.is(&e.lot) => self.not_growing(),
             Event::LotSplit(e) if self.is(&e.lot) && e.into.is_empty() => self.unusable(),
             Event::LotScrapped(e) if self.is(&e.lot) => self.not_scrappable(e.quantity.as_ref()),

@@ -31,6 +31,9 @@ pub mod order;
 pub mod person;
 pub mod work_order;
 
+#[cfg(test)]
+mod tests;
+
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,0 +1,147 @@
+use std::collections::BTreeSet;
+
+use expect_test::expect;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::rules::affected;
+
+#[test]
+fn there_is_an_example_of_every_type() {
+    let types: Vec<&str> = examples().iter().map(Event::event_type).collect();
+    let expected: Vec<&str> = Event::TYPES.iter().map(|(event_type, _)| *event_type).collect();
+    assert_eq!(types, expected);
+    assert_eq!(story().len(), examples().len());
+}
+
+#[test]
+fn every_event_is_the_same_after_writing_and_reading() {
+    for event in examples() {
+        let payload = event.encode().unwrap();
+        let read = Event::decode(event.event_type(), event.schema_version(), &payload).unwrap();
+        assert_eq!(read, event);
+        assert_eq!(read.encode().unwrap(), payload);
+    }
+}
+
+#[test]
+fn an_unknown_field_is_refused_by_name() {
+    for event in examples() {
+        let mut value: Value = serde_json::from_slice(&event.encode().unwrap()).unwrap();
+        value["colour"] = json!("blue");
+        let error = Event::from_value(event.event_type(), event.schema_version(), value).unwrap_err().to_string();
+        assert!(error.contains("colour") && error.contains(event.event_type()), "{error}");
+    }
+}
+
+#[test]
+fn wrong_payloads_are_refused_with_the_reason() {
+    let check = |event_type: &str, version: u16, payload: &str, expected: expect_test::Expect| {
+        expected.assert_eq(&Event::decode(event_type, version, payload.as_bytes()).unwrap_err().to_string());
+    };
+    check("lot.melted", 1, "{}", expect![[r#"event type "lot.melted" is not known"#]]);
+    check("lot.shipped", 2, "{}", expect![[r#"version 2 of event type "lot.shipped" is not known"#]]);
+    check("lot.shipped", 0, "{}", expect![[r#"version 0 of event type "lot.shipped" is not known"#]]);
+    check("lot.shipped", 1, "{", expect![[r#"event type "lot.shipped": EOF while parsing an object at line 1 column 1"#]]);
+    check("lot.shipped", 1, r#"{"lot": "R-1"}"#, expect![[r#"event type "lot.shipped": missing field `shipment`"#]]);
+    check("lot.shipped", 1, r#"{"lot": " ", "shipment": "S"}"#, expect![[r#"event type "lot.shipped": lot " " is not valid: it is empty"#]]);
+    check("lot.created", 1, r#"{"lot": "Y", "material": "M", "kind": "yarn", "quantity": {"value": 1, "unit": "stone"}}"#, expect![[r#"event type "lot.created": unit "stone" is not a UCUM code: Unknown unit: 'stone'"#]]);
+    check("asset.state_changed", 1, r#"{"asset": "L1", "state": "asleep"}"#, expect![[r#"event type "asset.state_changed": unknown variant `asleep`, expected one of `running`, `stopped`, `setup`, `idle`, `down`, `maintenance`, `off`"#]]);
+}
+
+#[test]
+fn streams_are_keyed_by_the_thing_that_the_event_is_about() {
+    let keys: Vec<String> = examples().iter().map(|event| format!("{} {}-{}", event.event_type(), event.category(), event.key())).collect();
+    expect![[r#"
+        equipment.defined equipment-shed-1/loom-07
+        equipment.asset_mapped equipment-shed-1/loom-07
+        equipment.asset_unmapped equipment-shed-1/loom-07
+        asset.registered asset-L07
+        asset.state_changed asset-L07
+        asset.set_point_changed asset-L07
+        signal.defined signal-L07.warp_tension
+        signal.calibrated signal-L07.warp_tension
+        order.created order-JO-2041
+        order.started order-JO-2041
+        order.operation_reported order-JO-2041
+        order.completed order-JO-2041
+        lot.created lot-Y-550
+        lot.consumed lot-Y-550
+        lot.produced lot-SW-9
+        lot.split lot-R-7001
+        lot.merged lot-PK-1
+        lot.scrapped lot-SW-9
+        lot.completed lot-R-7001
+        lot.released lot-PK-1
+        lot.held lot-PK-1
+        lot.shipped lot-PK-1
+        weaving.warped lot-WB-310
+        weaving.sized lot-B-118
+        weaving.beam_mounted asset-L07
+        weaving.warp_tied asset-L07
+        weaving.beam_finished asset-L07
+        weaving.weft_lot_changed asset-L07
+        weaving.cloth_doffed lot-R-7001
+        alarm.raised asset-L07
+        alarm.acknowledged asset-L07
+        alarm.cleared asset-L07
+        fault.observed fault-F-310
+        fault.coded fault-F-310
+        fault.closed fault-F-310
+        work_order.opened workorder-WO-812
+        work_order.progressed workorder-WO-812
+        work_order.work_done workorder-WO-812
+        work_order.closed workorder-WO-812
+        inspection.recorded inspection-I-901
+        nonconformance.raised nonconformance-NC-55
+        nonconformance.decided nonconformance-NC-55
+        person.qualified person-P-12
+        person.logged_in person-P-12
+        person.logged_out person-P-12
+        model.registered model-weft-arrival
+        model.version_created model-weft-arrival
+        model.alias_set model-weft-arrival
+        model.alias_removed model-weft-arrival
+        deployment.deployed deployment-weft-arrival@looms
+        deployment.retired deployment-weft-arrival@looms
+        prediction.made prediction-weft-arrival@looms
+        input.quarantined quarantine-mqtt:shed-1
+        input.released quarantine-mqtt:shed-1
+        discrepancy.resolved discrepancy-0195590c-7c00-7000-8000-000000000002"#]].assert_eq(&keys.join("\n"));
+}
+
+#[test]
+fn subjects_are_named_once_and_hold_every_aggregate() {
+    for event in examples() {
+        let subjects = event.subjects();
+        assert_eq!(subjects.iter().collect::<BTreeSet<_>>().len(), subjects.len(), "{event:?}");
+        for key in affected(&event) {
+            let subject = Subject { kind: key.kind.subject_kind(), id: key.id };
+            assert!(subjects.contains(&subject), "{} touches {subject:?}, and does not name it", event.event_type());
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_payload_makes_decoding_panic(index in 0..Event::TYPES.len(), version in 0..3_u16, payload in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = Event::decode(Event::TYPES[index].0, version, &payload);
+    }
+
+    /// Every field in turn is replaced by something else: that reads as an event or is refused, and an event that was read can be written.
+    #[test]
+    fn no_value_makes_decoding_panic(index in 0..Event::TYPES.len(), field in any::<prop::sample::Index>(), number in any::<f64>(), text in "\\PC{0,12}") {
+        let event = &examples()[index];
+        let value: Value = serde_json::from_slice(&event.encode().unwrap()).unwrap();
+        let names: Vec<String> = value.as_object().unwrap().keys().cloned().collect();
+        for other in [json!(number), json!(text), json!(null), json!([]), json!({})] {
+            let mut changed = value.clone();
+            changed[field.get(&names).as_str()] = other;
+            if let Ok(read) = Event::from_value(event.event_type(), event.schema_version(), changed) {
+                prop_assert!(read.encode().is_ok());
+                let _ = (read.key().len(), read.subjects(), affected(&read));
+            }
+        }
+    }
+}
