@@ -52,7 +52,8 @@ fn ratios_roll_up_by_sums() {
 
 #[test]
 fn oee_is_the_product_of_its_factors() {
-    let shift = OeeTimes { planned_busy_s: 28_800.0, production_s: 27_000.0, ideal_s: 25_650.0, produced: 100.0, good: 98.0 };
+    let shift =
+        OeeTimes { planned_busy_s: 28_800.0, production_s: 27_000.0, ideal_s: 25_650.0, produced: 100.0, good: 98.0 };
     check("availability", shift.availability().value().unwrap(), 0.9375);
     check("effectiveness", shift.effectiveness().value().unwrap(), 0.95);
     check("OEE", shift.oee().unwrap(), 25_650.0 / 28_800.0 * 0.98);

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
-use octofhir_ucum::{EvalResult, UcumError, convert, evaluate, parse_expression};
+use octofhir_ucum::{EvalResult, convert, evaluate, parse_expression};
 use serde::{Deserialize, Serialize};
 
 /// The longest code, in bytes.
@@ -61,7 +61,7 @@ impl Unit {
         if let Some(known) = VALID.read().unwrap_or_else(PoisonError::into_inner).get(code) {
             return Ok(Self(Arc::clone(known)));
         }
-        evaluated(code).map_err(|error| invalid(&error.message))?;
+        evaluated(code).map_err(|reason| invalid(&reason))?;
         let unit: Arc<str> = code.into();
         let mut valid = VALID.write().unwrap_or_else(PoisonError::into_inner);
         if valid.len() < MAX_REMEMBERED {
@@ -99,7 +99,8 @@ impl Unit {
     /// # Errors
     /// [`NotConverted`] when the dimensions differ, the value is not finite, or the result is not.
     pub fn convert(&self, value: f64, to: &Self) -> Result<f64, NotConverted> {
-        let failed = |reason: String| NotConverted { value: value.to_string(), from: self.clone(), to: to.clone(), reason };
+        let failed =
+            |reason: String| NotConverted { value: value.to_string(), from: self.clone(), to: to.clone(), reason };
         if !value.is_finite() {
             return Err(failed("the value is not finite".to_owned()));
         }
@@ -110,8 +111,10 @@ impl Unit {
     }
 }
 
-fn evaluated(code: &str) -> Result<EvalResult, UcumError> {
-    evaluate(&parse_expression(code)?)
+/// What a code means, or why it means nothing.
+fn evaluated(code: &str) -> Result<EvalResult, String> {
+    let expression = parse_expression(code).map_err(|error| error.message)?;
+    evaluate(&expression).map_err(|error| error.message)
 }
 
 impl fmt::Display for Unit {

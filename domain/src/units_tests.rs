@@ -10,12 +10,77 @@ fn unit(code: &str) -> Unit {
 #[test]
 fn the_units_of_a_mill_are_known() {
     let codes = [
-        "{pick}/min", "{#}", "{pick}", "{piece}", "%", "Cel", "K", "[degF]", "cN", "N", "N.m", "tex", "[pt_us]", "1", "[in_i]", "[yd_i]",
-        "[ft_i]", "[lb_av]", "m", "mm", "cm", "m2", "kg", "g", "g/m2", "mm/s", "mm/s2", "m/s", "m/min", "h", "min", "s", "ms", "d", "1/min", "/min",
-        "{pick}/cm", "/cm", "Pa", "kPa", "MPa", "bar", "mbar", "[psi]", "A", "mA", "V", "W", "kW", "kW.h", "J", "kJ", "Hz", "L/min", "m3/h", "L", "deg",
-        "rad", "rad/s", "{rpm}", "dB", "Ohm", "uS/cm", "[ppm]", "10*5", "{stop}/10*5{pick}", "{point}/(100.m2)", "%{rh}",
+        "{pick}/min",
+        "{#}",
+        "{pick}",
+        "{piece}",
+        "%",
+        "Cel",
+        "K",
+        "[degF]",
+        "cN",
+        "N",
+        "N.m",
+        "tex",
+        "[pt_us]",
+        "1",
+        "[in_i]",
+        "[yd_i]",
+        "[ft_i]",
+        "[lb_av]",
+        "m",
+        "mm",
+        "cm",
+        "m2",
+        "kg",
+        "g",
+        "g/m2",
+        "mm/s",
+        "mm/s2",
+        "m/s",
+        "m/min",
+        "h",
+        "min",
+        "s",
+        "ms",
+        "d",
+        "1/min",
+        "/min",
+        "{pick}/cm",
+        "/cm",
+        "Pa",
+        "kPa",
+        "MPa",
+        "bar",
+        "mbar",
+        "[psi]",
+        "A",
+        "mA",
+        "V",
+        "W",
+        "kW",
+        "kW.h",
+        "J",
+        "kJ",
+        "Hz",
+        "L/min",
+        "m3/h",
+        "L",
+        "deg",
+        "rad",
+        "rad/s",
+        "{rpm}",
+        "dB",
+        "Ohm",
+        "uS/cm",
+        "[ppm]",
+        "10*5",
+        "{stop}/10*5{pick}",
+        "{point}/(100.m2)",
+        "%{rh}",
     ];
-    let refused: Vec<String> = codes.iter().filter_map(|code| Unit::new(code).err()).map(|error| error.to_string()).collect();
+    let refused: Vec<String> =
+        codes.iter().filter_map(|code| Unit::new(code).err()).map(|error| error.to_string()).collect();
     expect![[r#""#]].assert_eq(&refused.join("\n"));
 }
 
@@ -26,15 +91,20 @@ fn what_is_no_code_is_refused_with_the_reason() {
         // Refused again: what is not valid is not remembered.
         assert!(Unit::new(code).is_err(), "{code:?}");
     }
-    expect![[r#"unit "rpm" is not a UCUM code: Unknown unit: 'rpm'"#]].assert_eq(&Unit::new("rpm").unwrap_err().to_string());
-    expect![[r#"unit "" is not a UCUM code: it is empty"#]].assert_eq(&serde_json::from_str::<Unit>("\"\"").unwrap_err().to_string());
+    expect![[r#"unit "rpm" is not a UCUM code: Unknown unit: 'rpm'"#]]
+        .assert_eq(&Unit::new("rpm").unwrap_err().to_string());
+    expect![[r#"unit "" is not a UCUM code: it is empty"#]]
+        .assert_eq(&serde_json::from_str::<Unit>("\"\"").unwrap_err().to_string());
 }
 
 #[test]
 fn values_convert() {
     let check = |value: f64, from: &str, to: &str, expected: f64| {
         let converted = unit(from).convert(value, &unit(to)).unwrap();
-        assert!((converted - expected).abs() <= 1e-9 * expected.abs().max(1.0), "{value} {from} is {converted} {to}, not {expected}");
+        assert!(
+            (converted - expected).abs() <= 1e-9 * expected.abs().max(1.0),
+            "{value} {from} is {converted} {to}, not {expected}"
+        );
     };
     check(0.0, "Cel", "K", 273.15);
     check(212.0, "[degF]", "Cel", 100.0);
@@ -56,7 +126,8 @@ fn what_is_of_another_dimension_does_not_convert() {
     assert!(!unit("m").commensurable(&unit("kg")));
     assert!(unit("Cel").commensurable(&unit("[degF]")));
     assert!(unit("{pick}/min").commensurable(&unit("Hz")));
-    expect!["1 m cannot be converted to kg: Dimension mismatch in conversion from 'm' to 'kg': expected M, found L"].assert_eq(&unit("m").convert(1.0, &unit("kg")).unwrap_err().to_string());
+    expect!["1 m cannot be converted to kg: Dimension mismatch in conversion from 'm' to 'kg': expected M, found L"]
+        .assert_eq(&unit("m").convert(1.0, &unit("kg")).unwrap_err().to_string());
     assert!(unit("m").convert(f64::NAN, &unit("m")).is_err());
     assert!(unit("m").convert(f64::INFINITY, &unit("km")).is_err());
 }

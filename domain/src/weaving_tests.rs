@@ -31,7 +31,8 @@ fn known_answers() {
 
 #[test]
 fn points_step_at_3_6_and_9_inches() {
-    for (length_m, points) in [(0.0, 1), (0.075, 1), (0.0751, 2), (0.15, 2), (0.2, 3), (0.23, 3), (0.231, 4), (30.0, 4)] {
+    for (length_m, points) in [(0.0, 1), (0.075, 1), (0.0751, 2), (0.15, 2), (0.2, 3), (0.23, 3), (0.231, 4), (30.0, 4)]
+    {
         assert_eq!(points_by_length(length_m), Some(points), "{length_m} m");
     }
     assert_eq!(points_by_length(-1.0), None);

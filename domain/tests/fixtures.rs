@@ -30,7 +30,10 @@ fn every_event_type_has_its_bytes_kept() {
         let missing = || {
             let example = domain::events::examples().into_iter().find(|event| event.event_type() == *event_type);
             let payload = example.and_then(|event| event.encode().ok()).unwrap_or_default();
-            format!("add this line to events_v{version}.jsonl: {start}\"payload\":{}}}", String::from_utf8_lossy(&payload))
+            format!(
+                "add this line to events_v{version}.jsonl: {start}\"payload\":{}}}",
+                String::from_utf8_lossy(&payload)
+            )
         };
         assert!(EVENTS_V1.lines().any(|line| line.starts_with(&start)), "{}", missing());
     }

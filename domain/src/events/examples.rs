@@ -10,61 +10,163 @@ use super::Event;
 #[expect(clippy::too_many_lines, reason = "a table: one entry for each event type")]
 fn written() -> Vec<(&'static str, Value)> {
     vec![
-        ("equipment.defined", json!({"equipment": "shed-1/loom-07", "name": {"zh": "一车间 7 号织机位", "en": "Shed 1, loom place 7"}, "level": "work_unit", "parent": "shed-1"})),
-        ("asset.registered", json!({"asset": "L07", "name": {"zh": "7 号喷气织机", "en": "Air-jet loom 7"}, "class": "air-jet-loom", "maker": "Example Looms", "model": "AJ-190", "serial": "190-2217"})),
+        (
+            "equipment.defined",
+            json!({"equipment": "shed-1/loom-07", "name": {"zh": "一车间 7 号织机位", "en": "Shed 1, loom place 7"}, "level": "work_unit", "parent": "shed-1"}),
+        ),
+        (
+            "asset.registered",
+            json!({"asset": "L07", "name": {"zh": "7 号喷气织机", "en": "Air-jet loom 7"}, "class": "air-jet-loom", "maker": "Example Looms", "model": "AJ-190", "serial": "190-2217"}),
+        ),
         ("equipment.asset_mapped", json!({"asset": "L07", "equipment": "shed-1/loom-07"})),
-        ("signal.defined", json!({"signal": "L07.warp_tension", "asset": "L07", "quantity": "warp_tension", "name": {"zh": "经纱张力", "en": "Warp tension"}, "unit": "kN", "low": 0.0, "high": 6.0, "period_ms": 1000, "deadband": 0.005, "address": "mill/shed-1/L07/process#warp_tension"})),
-        ("signal.calibrated", json!({"signal": "L07.warp_tension", "reference": 2.0, "as_found": 2.06, "as_left": 2.001, "unit": "kN", "tolerance": 0.02, "person": "P-31"})),
+        (
+            "signal.defined",
+            json!({"signal": "L07.warp_tension", "asset": "L07", "quantity": "warp_tension", "name": {"zh": "经纱张力", "en": "Warp tension"}, "unit": "kN", "low": 0.0, "high": 6.0, "period_ms": 1000, "deadband": 0.005, "address": "mill/shed-1/L07/process#warp_tension"}),
+        ),
+        (
+            "signal.calibrated",
+            json!({"signal": "L07.warp_tension", "reference": 2.0, "as_found": 2.06, "as_left": 2.001, "unit": "kN", "tolerance": 0.02, "person": "P-31"}),
+        ),
         ("person.qualified", json!({"person": "P-12", "skill": "weaving", "until": "2027-03-31T16:00:00Z"})),
         ("person.logged_in", json!({"person": "P-12", "asset": "L07"})),
-        ("order.created", json!({"order": "JO-2041", "product": "poplin-133x72", "quantity": {"value": 5000.0, "unit": "m"}, "customer": "Customer 4", "due": "2026-03-20T08:00:00Z", "note": {"zh": "白坯", "en": "grey cloth"}})),
+        (
+            "order.created",
+            json!({"order": "JO-2041", "product": "poplin-133x72", "quantity": {"value": 5000.0, "unit": "m"}, "customer": "Customer 4", "due": "2026-03-20T08:00:00Z", "note": {"zh": "白坯", "en": "grey cloth"}}),
+        ),
         ("order.started", json!({"order": "JO-2041", "asset": "W01", "person": "P-08"})),
-        ("lot.created", json!({"lot": "Y-550", "material": "cotton-Ne32", "kind": "yarn", "quantity": {"value": 600.0, "unit": "kg"}, "supplier": "Spinner 2"})),
-        ("lot.consumed", json!({"lot": "Y-550", "order": "JO-2041", "quantity": {"value": 112.0, "unit": "kg"}, "asset": "W01", "into": "WB-310"})),
-        ("weaving.warped", json!({"order": "JO-2041", "asset": "W01", "beam": "WB-310", "from": [{"lot": "Y-550", "quantity": {"value": 112.0, "unit": "kg"}}], "ends": 600, "length_m": 10000.0, "tex": 18.45})),
-        ("weaving.sized", json!({"order": "JO-2041", "asset": "S01", "beam": "B-118", "from": [{"lot": "WB-310", "interval": {"start_m": 0.0, "end_m": 2000.0}}], "ends": 6000, "length_m": 2000.0, "size_percent": 11.5})),
-        ("weaving.beam_mounted", json!({"asset": "L07", "beam": "B-118", "order": "JO-2041", "product": "poplin-133x72", "joining": "drawn_in", "person": "P-15"})),
+        (
+            "lot.created",
+            json!({"lot": "Y-550", "material": "cotton-Ne32", "kind": "yarn", "quantity": {"value": 600.0, "unit": "kg"}, "supplier": "Spinner 2"}),
+        ),
+        (
+            "lot.consumed",
+            json!({"lot": "Y-550", "order": "JO-2041", "quantity": {"value": 112.0, "unit": "kg"}, "asset": "W01", "into": "WB-310"}),
+        ),
+        (
+            "weaving.warped",
+            json!({"order": "JO-2041", "asset": "W01", "beam": "WB-310", "from": [{"lot": "Y-550", "quantity": {"value": 112.0, "unit": "kg"}}], "ends": 600, "length_m": 10000.0, "tex": 18.45}),
+        ),
+        (
+            "weaving.sized",
+            json!({"order": "JO-2041", "asset": "S01", "beam": "B-118", "from": [{"lot": "WB-310", "interval": {"start_m": 0.0, "end_m": 2000.0}}], "ends": 6000, "length_m": 2000.0, "size_percent": 11.5}),
+        ),
+        (
+            "weaving.beam_mounted",
+            json!({"asset": "L07", "beam": "B-118", "order": "JO-2041", "product": "poplin-133x72", "joining": "drawn_in", "person": "P-15"}),
+        ),
         ("weaving.weft_lot_changed", json!({"asset": "L07", "order": "JO-2041", "lot": "Y-550", "at_pick": 0})),
         ("asset.state_changed", json!({"asset": "L07", "state": "stopped", "reason": "weft_break"})),
-        ("asset.set_point_changed", json!({"asset": "L07", "parameter": "warp_tension", "from": 2.0, "to": 2.1, "unit": "kN", "person": "P-12", "product": "poplin-133x72", "reason": {"zh": "断经减少", "en": "fewer warp breaks"}})),
-        ("order.operation_reported", json!({"order": "JO-2041", "operation": "weaving", "asset": "L07", "person": "P-12", "started": "2026-03-02T00:00:00Z", "ended": "2026-03-02T08:00:00Z", "completed": 108.0, "rejected": 0.0, "rework": false})),
-        ("weaving.cloth_doffed", json!({"asset": "L07", "roll": "R-7001", "order": "JO-2041", "product": "poplin-133x72", "picks": 300000, "length_m": 120.0, "beams": [{"lot": "B-118", "interval": {"start_m": 0.0, "end_m": 127.7}}], "wefts": ["Y-550"], "person": "P-12"})),
+        (
+            "asset.set_point_changed",
+            json!({"asset": "L07", "parameter": "warp_tension", "from": 2.0, "to": 2.1, "unit": "kN", "person": "P-12", "product": "poplin-133x72", "reason": {"zh": "断经减少", "en": "fewer warp breaks"}}),
+        ),
+        (
+            "order.operation_reported",
+            json!({"order": "JO-2041", "operation": "weaving", "asset": "L07", "person": "P-12", "started": "2026-03-02T00:00:00Z", "ended": "2026-03-02T08:00:00Z", "completed": 108.0, "rejected": 0.0, "rework": false}),
+        ),
+        (
+            "weaving.cloth_doffed",
+            json!({"asset": "L07", "roll": "R-7001", "order": "JO-2041", "product": "poplin-133x72", "picks": 300000, "length_m": 120.0, "beams": [{"lot": "B-118", "interval": {"start_m": 0.0, "end_m": 127.7}}], "wefts": ["Y-550"], "person": "P-12"}),
+        ),
         ("weaving.warp_tied", json!({"asset": "L07", "old_beam": "B-118", "new_beam": "B-131", "repaired_knots": 4})),
         ("weaving.beam_finished", json!({"asset": "L07", "beam": "B-118", "remaining_m": 3.5})),
-        ("lot.produced", json!({"lot": "SW-9", "order": "JO-2041", "quantity": {"value": 14.0, "unit": "kg"}, "asset": "L07", "person": "P-12", "from": [{"lot": "B-118"}]})),
+        (
+            "lot.produced",
+            json!({"lot": "SW-9", "order": "JO-2041", "quantity": {"value": 14.0, "unit": "kg"}, "asset": "L07", "person": "P-12", "from": [{"lot": "B-118"}]}),
+        ),
         ("lot.completed", json!({"lot": "R-7001", "quantity": {"value": 119.6, "unit": "m"}})),
-        ("inspection.recorded", json!({"inspection": "I-901", "lot": "R-7001", "order": "JO-2041", "asset": "L07", "product": "poplin-133x72", "measurements": [{"characteristic": "width", "value": 1.602, "unit": "m", "lower_limit": 1.59, "upper_limit": 1.62}], "defects": [{"code": "double_pick", "points": 4, "at_m": 33.2}, {"code": "broken_end", "points": 2, "at_m": 80.5, "count": 2}], "verdict": "fail", "person": "P-22"})),
-        ("nonconformance.raised", json!({"nonconformance": "NC-55", "inspection": "I-901", "lot": "R-7001", "order": "JO-2041", "asset": "L07", "code": "double_pick", "description": {"zh": "双纬", "en": "double pick over the full width"}})),
-        ("nonconformance.decided", json!({"nonconformance": "NC-55", "lot": "R-7001", "disposition": "downgrade", "person": "P-40"})),
-        ("lot.split", json!({"lot": "R-7001", "into": [{"lot": "R-7001-A", "interval": {"start_m": 0.0, "end_m": 33.0}}, {"lot": "R-7001-B", "interval": {"start_m": 34.0, "end_m": 119.6}}]})),
-        ("lot.merged", json!({"lot": "PK-1", "from": [{"lot": "R-7001-A"}, {"lot": "R-7001-B"}], "quantity": {"value": 118.6, "unit": "m"}})),
+        (
+            "inspection.recorded",
+            json!({"inspection": "I-901", "lot": "R-7001", "order": "JO-2041", "asset": "L07", "product": "poplin-133x72", "measurements": [{"characteristic": "width", "value": 1.602, "unit": "m", "lower_limit": 1.59, "upper_limit": 1.62}], "defects": [{"code": "double_pick", "points": 4, "at_m": 33.2}, {"code": "broken_end", "points": 2, "at_m": 80.5, "count": 2}], "verdict": "fail", "person": "P-22"}),
+        ),
+        (
+            "nonconformance.raised",
+            json!({"nonconformance": "NC-55", "inspection": "I-901", "lot": "R-7001", "order": "JO-2041", "asset": "L07", "code": "double_pick", "description": {"zh": "双纬", "en": "double pick over the full width"}}),
+        ),
+        (
+            "nonconformance.decided",
+            json!({"nonconformance": "NC-55", "lot": "R-7001", "disposition": "downgrade", "person": "P-40"}),
+        ),
+        (
+            "lot.split",
+            json!({"lot": "R-7001", "into": [{"lot": "R-7001-A", "interval": {"start_m": 0.0, "end_m": 33.0}}, {"lot": "R-7001-B", "interval": {"start_m": 34.0, "end_m": 119.6}}]}),
+        ),
+        (
+            "lot.merged",
+            json!({"lot": "PK-1", "from": [{"lot": "R-7001-A"}, {"lot": "R-7001-B"}], "quantity": {"value": 118.6, "unit": "m"}}),
+        ),
         ("lot.scrapped", json!({"lot": "SW-9", "quantity": {"value": 14.0, "unit": "kg"}, "reason": "waste"})),
         ("lot.held", json!({"lot": "PK-1", "reason": {"zh": "待复检", "en": "waits for a second inspection"}})),
         ("lot.released", json!({"lot": "PK-1", "person": "P-40"})),
         ("lot.shipped", json!({"lot": "PK-1", "shipment": "SH-88", "customer": "Customer 4"})),
         ("order.completed", json!({"order": "JO-2041", "quantity": {"value": 4987.0, "unit": "m"}})),
-        ("alarm.raised", json!({"alarm": "L07-20260302-1", "asset": "L07", "code": "E231", "text": {"zh": "主轴承温度高", "en": "drive bearing temperature high"}, "severity": 700})),
+        (
+            "alarm.raised",
+            json!({"alarm": "L07-20260302-1", "asset": "L07", "code": "E231", "text": {"zh": "主轴承温度高", "en": "drive bearing temperature high"}, "severity": 700}),
+        ),
         ("alarm.acknowledged", json!({"alarm": "L07-20260302-1", "asset": "L07", "person": "P-12"})),
         ("alarm.cleared", json!({"alarm": "L07-20260302-1", "asset": "L07"})),
-        ("fault.observed", json!({"fault": "F-310", "asset": "L07", "symptoms": {"zh": "振动大，轴承温度高", "en": "vibration, bearing hot"}, "alarms": ["E231"], "detection": "continuous_monitoring", "impact": "degraded", "product": "poplin-133x72", "person": "P-12"})),
-        ("work_order.opened", json!({"work_order": "WO-812", "asset": "L07", "fault": "F-310", "category": "corrective", "description": {"zh": "检查主传动轴承", "en": "check the drive bearing"}, "item": "drive_bearing", "priority": 2})),
-        ("work_order.progressed", json!({"work_order": "WO-812", "asset": "L07", "milestone": "technician_arrive", "person": "P-31"})),
-        ("work_order.work_done", json!({"work_order": "WO-812", "asset": "L07", "fault": "F-310", "activity": "replace", "item": "drive_bearing", "text": {"zh": "更换轴承", "en": "replaced the bearing"}, "parts": [{"part": "6205-2RS", "count": 1.0}], "hours": 1.5, "cost": 320.0, "person": "P-31"})),
-        ("fault.coded", json!({"fault": "F-310", "asset": "L07", "mode": "BEA-WEA", "mechanism": "2.4", "cause": "expected_wear", "item": "drive_bearing", "person": "P-31"})),
+        (
+            "fault.observed",
+            json!({"fault": "F-310", "asset": "L07", "symptoms": {"zh": "振动大，轴承温度高", "en": "vibration, bearing hot"}, "alarms": ["E231"], "detection": "continuous_monitoring", "impact": "degraded", "product": "poplin-133x72", "person": "P-12"}),
+        ),
+        (
+            "work_order.opened",
+            json!({"work_order": "WO-812", "asset": "L07", "fault": "F-310", "category": "corrective", "description": {"zh": "检查主传动轴承", "en": "check the drive bearing"}, "item": "drive_bearing", "priority": 2}),
+        ),
+        (
+            "work_order.progressed",
+            json!({"work_order": "WO-812", "asset": "L07", "milestone": "technician_arrive", "person": "P-31"}),
+        ),
+        (
+            "work_order.work_done",
+            json!({"work_order": "WO-812", "asset": "L07", "fault": "F-310", "activity": "replace", "item": "drive_bearing", "text": {"zh": "更换轴承", "en": "replaced the bearing"}, "parts": [{"part": "6205-2RS", "count": 1.0}], "hours": 1.5, "cost": 320.0, "person": "P-31"}),
+        ),
+        (
+            "fault.coded",
+            json!({"fault": "F-310", "asset": "L07", "mode": "BEA-WEA", "mechanism": "2.4", "cause": "expected_wear", "item": "drive_bearing", "person": "P-31"}),
+        ),
         ("fault.closed", json!({"fault": "F-310", "asset": "L07", "restored": "2026-03-02T11:40:00Z"})),
-        ("work_order.closed", json!({"work_order": "WO-812", "asset": "L07", "outcome": "solved", "hours": 1.5, "cost": 320.0, "machine_up": "2026-03-02T11:40:00Z"})),
+        (
+            "work_order.closed",
+            json!({"work_order": "WO-812", "asset": "L07", "outcome": "solved", "hours": 1.5, "cost": 320.0, "machine_up": "2026-03-02T11:40:00Z"}),
+        ),
         ("person.logged_out", json!({"person": "P-12", "asset": "L07"})),
-        ("model.registered", json!({"model": "weft-arrival", "kind": "mechanism", "description": {"zh": "纬纱到达角机理模型", "en": "arrival angle of the weft from air pressure and speed"}})),
-        ("model.version_created", json!({"model": "weft-arrival", "version": 1, "runtime": "mechanism", "inputs": [{"name": "air_pressure", "unit": "bar", "low": 3.0, "high": 7.0}, {"name": "loom_speed", "unit": "{pick}/min"}], "outputs": [{"name": "arrival_angle", "unit": "deg"}], "artifacts": [{"name": "model.json", "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "bytes": 1423}], "trained_on": {"first_position": 0, "last_position": 18250, "samples": 7200, "seed": 7}, "metrics": {"mae_deg": 1.4}, "note": {"zh": "首个版本", "en": "first version"}})),
+        (
+            "model.registered",
+            json!({"model": "weft-arrival", "kind": "mechanism", "description": {"zh": "纬纱到达角机理模型", "en": "arrival angle of the weft from air pressure and speed"}}),
+        ),
+        (
+            "model.version_created",
+            json!({"model": "weft-arrival", "version": 1, "runtime": "mechanism", "inputs": [{"name": "air_pressure", "unit": "bar", "low": 3.0, "high": 7.0}, {"name": "loom_speed", "unit": "{pick}/min"}], "outputs": [{"name": "arrival_angle", "unit": "deg"}], "artifacts": [{"name": "model.json", "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "bytes": 1423}], "trained_on": {"first_position": 0, "last_position": 18250, "samples": 7200, "seed": 7}, "metrics": {"mae_deg": 1.4}, "note": {"zh": "首个版本", "en": "first version"}}),
+        ),
         ("model.alias_set", json!({"model": "weft-arrival", "alias": "champion", "version": 1})),
-        ("deployment.deployed", json!({"deployment": "weft-arrival@looms", "model": "weft-arrival", "version": 1, "target": {"class": "air-jet-loom"}, "period_s": 10, "person": "P-50", "reason": {"zh": "试运行", "en": "trial"}})),
-        ("prediction.made", json!({"deployment": "weft-arrival@looms", "model": "weft-arrival", "version": 1, "asset": "L07", "inputs": [{"name": "air_pressure", "signal": "L07.air_pressure", "position": 18301, "row": 12, "value": 5.1}], "outputs": {"arrival_angle": 226.4}})),
-        ("deployment.retired", json!({"deployment": "weft-arrival@looms", "reason": {"zh": "试运行结束", "en": "the trial is over"}})),
+        (
+            "deployment.deployed",
+            json!({"deployment": "weft-arrival@looms", "model": "weft-arrival", "version": 1, "target": {"class": "air-jet-loom"}, "period_s": 10, "person": "P-50", "reason": {"zh": "试运行", "en": "trial"}}),
+        ),
+        (
+            "prediction.made",
+            json!({"deployment": "weft-arrival@looms", "model": "weft-arrival", "version": 1, "asset": "L07", "inputs": [{"name": "air_pressure", "signal": "L07.air_pressure", "position": 18301, "row": 12, "value": 5.1}], "outputs": {"arrival_angle": 226.4}}),
+        ),
+        (
+            "deployment.retired",
+            json!({"deployment": "weft-arrival@looms", "reason": {"zh": "试运行结束", "en": "the trial is over"}}),
+        ),
         ("model.alias_removed", json!({"model": "weft-arrival", "alias": "champion"})),
         ("equipment.asset_unmapped", json!({"asset": "L07", "equipment": "shed-1/loom-07"})),
-        ("input.quarantined", json!({"source": "mqtt:shed-1", "address": "mill/shed-1/L09/process", "field": "warp_tension", "reason": "\"n/a\" is not a number", "text": "{\"ts\": 1772409600000, \"warp_tension\": \"n/a\"}"})),
-        ("input.released", json!({"source": "mqtt:shed-1", "quarantined": "0195590c-7c00-7000-8000-000000000001", "person": "P-50"})),
-        ("discrepancy.resolved", json!({"event": "0195590c-7c00-7000-8000-000000000002", "person": "P-40", "resolution": {"zh": "重复录入，以第一次为准", "en": "keyed twice; the first one counts"}})),
+        (
+            "input.quarantined",
+            json!({"source": "mqtt:shed-1", "address": "mill/shed-1/L09/process", "field": "warp_tension", "reason": "\"n/a\" is not a number", "text": "{\"ts\": 1772409600000, \"warp_tension\": \"n/a\"}"}),
+        ),
+        (
+            "input.released",
+            json!({"source": "mqtt:shed-1", "quarantined": "0195590c-7c00-7000-8000-000000000001", "person": "P-50"}),
+        ),
+        (
+            "discrepancy.resolved",
+            json!({"event": "0195590c-7c00-7000-8000-000000000002", "person": "P-40", "resolution": {"zh": "重复录入，以第一次为准", "en": "keyed twice; the first one counts"}}),
+        ),
     ]
 }
 
@@ -73,7 +175,9 @@ pub fn examples() -> Vec<Event> {
     let mut written: IndexMap<&'static str, Value> = written().into_iter().collect();
     Event::TYPES
         .iter()
-        .filter_map(|(event_type, version)| Event::from_value(event_type, *version, written.swap_remove(event_type)?).ok())
+        .filter_map(|(event_type, version)| {
+            Event::from_value(event_type, *version, written.swap_remove(event_type)?).ok()
+        })
         .collect()
 }
 

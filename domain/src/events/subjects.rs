@@ -148,7 +148,6 @@ impl List {
     }
 }
 
-#[expect(clippy::too_many_lines, reason = "one line for each event of the table; splitting it would hide a missing one")]
 #[rustfmt::skip]
 fn collect(event: &Event, list: &mut List) {
     match event {

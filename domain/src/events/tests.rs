@@ -43,16 +43,39 @@ fn wrong_payloads_are_refused_with_the_reason() {
     check("lot.melted", 1, "{}", expect![[r#"event type "lot.melted" is not known"#]]);
     check("lot.shipped", 2, "{}", expect![[r#"version 2 of event type "lot.shipped" is not known"#]]);
     check("lot.shipped", 0, "{}", expect![[r#"version 0 of event type "lot.shipped" is not known"#]]);
-    check("lot.shipped", 1, "{", expect![[r#"event type "lot.shipped": EOF while parsing an object at line 1 column 1"#]]);
+    check(
+        "lot.shipped",
+        1,
+        "{",
+        expect![[r#"event type "lot.shipped": EOF while parsing an object at line 1 column 1"#]],
+    );
     check("lot.shipped", 1, r#"{"lot": "R-1"}"#, expect![[r#"event type "lot.shipped": missing field `shipment`"#]]);
-    check("lot.shipped", 1, r#"{"lot": " ", "shipment": "S"}"#, expect![[r#"event type "lot.shipped": lot " " is not valid: it is empty"#]]);
-    check("lot.created", 1, r#"{"lot": "Y", "material": "M", "kind": "yarn", "quantity": {"value": 1, "unit": "stone"}}"#, expect![[r#"event type "lot.created": unit "stone" is not a UCUM code: Unknown unit: 'stone'"#]]);
-    check("asset.state_changed", 1, r#"{"asset": "L1", "state": "asleep"}"#, expect![[r#"event type "asset.state_changed": unknown variant `asleep`, expected one of `running`, `stopped`, `setup`, `idle`, `down`, `maintenance`, `off`"#]]);
+    check(
+        "lot.shipped",
+        1,
+        r#"{"lot": " ", "shipment": "S"}"#,
+        expect![[r#"event type "lot.shipped": lot " " is not valid: it is empty"#]],
+    );
+    check(
+        "lot.created",
+        1,
+        r#"{"lot": "Y", "material": "M", "kind": "yarn", "quantity": {"value": 1, "unit": "stone"}}"#,
+        expect![[r#"event type "lot.created": unit "stone" is not a UCUM code: Unknown unit: 'stone'"#]],
+    );
+    check(
+        "asset.state_changed",
+        1,
+        r#"{"asset": "L1", "state": "asleep"}"#,
+        expect![[
+            r#"event type "asset.state_changed": unknown variant `asleep`, expected one of `running`, `stopped`, `setup`, `idle`, `down`, `maintenance`, `off`"#
+        ]],
+    );
 }
 
 #[test]
 fn streams_are_keyed_by_the_thing_that_the_event_is_about() {
-    let keys: Vec<String> = examples().iter().map(|event| format!("{} {}-{}", event.event_type(), event.category(), event.key())).collect();
+    let keys: Vec<String> =
+        examples().iter().map(|event| format!("{} {}-{}", event.event_type(), event.category(), event.key())).collect();
     expect![[r#"
         equipment.defined equipment-shed-1/loom-07
         equipment.asset_mapped equipment-shed-1/loom-07
@@ -108,7 +131,8 @@ fn streams_are_keyed_by_the_thing_that_the_event_is_about() {
         prediction.made prediction-weft-arrival@looms
         input.quarantined quarantine-mqtt:shed-1
         input.released quarantine-mqtt:shed-1
-        discrepancy.resolved discrepancy-0195590c-7c00-7000-8000-000000000002"#]].assert_eq(&keys.join("\n"));
+        discrepancy.resolved discrepancy-0195590c-7c00-7000-8000-000000000002"#]]
+    .assert_eq(&keys.join("\n"));
 }
 
 #[test]

@@ -63,6 +63,11 @@ impl State {
         self.id == asset.as_str()
     }
 
+    /// Whether there is room for the set-point.
+    fn remembers(&self, parameter: &Code) -> bool {
+        self.set_points.len() < MAX_SET_POINTS || self.set_points.contains_key(parameter)
+    }
+
     fn remove_beam(&mut self, beam: &LotId) {
         self.beams.retain(|known| known != beam);
         self.last_beam = Some(beam.clone());
@@ -79,8 +84,14 @@ impl State {
             Joining::TiedIn => 1,
         };
         let first = self.beams.first().filter(|_| self.beams.len() > room)?;
-        let reason = format!("beam {first} is on loom {id}: it must be finished, or the new warp tied to it, before beam {beam} is mounted");
-        contradiction("loom.beam_in_place", reason, format!("织机 {id} 上有织轴 {first}：须先了机或接经，才能上织轴 {beam}"))
+        let reason = format!(
+            "beam {first} is on loom {id}: it must be finished, or the new warp tied to it, before beam {beam} is mounted"
+        );
+        contradiction(
+            "loom.beam_in_place",
+            reason,
+            format!("织机 {id} 上有织轴 {first}：须先了机或接经，才能上织轴 {beam}"),
+        )
     }
 
     fn bad_tie(&self, tie: &WarpTied) -> Option<Contradiction> {
@@ -102,22 +113,32 @@ impl State {
         let (id, roll) = (&self.id, &doff.roll);
         let other = doff.beams.iter().map(|origin| &origin.lot).find(|beam| !self.is_or_was_on(beam))?;
         let reason = format!("beam {other} is not on loom {id}, so that roll {roll} cannot be of its warp");
-        contradiction("loom.doffed_from_other_beam", reason, format!("织轴 {other} 不在织机 {id} 上，布卷 {roll} 不可能用其经纱"))
+        contradiction(
+            "loom.doffed_from_other_beam",
+            reason,
+            format!("织轴 {other} 不在织机 {id} 上，布卷 {roll} 不可能用其经纱"),
+        )
     }
 
     fn bad_change(&self, change: &SetPointChanged) -> Option<Contradiction> {
         let (id, parameter, unit) = (&self.id, &change.parameter, &change.unit);
         let (before, known) = (change.from?, self.set_points.get(parameter)?);
         let Ok(expected) = known.unit.convert(known.value, unit) else {
-            let reason = format!("set-point {parameter} of asset {id} was known in {}, which does not convert to {unit}", known.unit);
+            let reason = format!(
+                "set-point {parameter} of asset {id} was known in {}, which does not convert to {unit}",
+                known.unit
+            );
             let reason_zh = format!("设备 {id} 的设定值 {parameter} 原单位 {} 不能换算为 {unit}", known.unit);
             return contradiction("asset.set_point_unit", reason, reason_zh);
         };
         if (before - expected).abs() <= 1e-9 * before.abs().max(expected.abs()).max(1.0) {
             return None;
         }
-        let reason = format!("set-point {parameter} of asset {id} was known to be {expected} {unit}, not {before} {unit}: a change is missing");
-        let reason_zh = format!("设备 {id} 的设定值 {parameter} 已知为 {expected} {unit}，而不是 {before} {unit}：缺少一次更改");
+        let reason = format!(
+            "set-point {parameter} of asset {id} was known to be {expected} {unit}, not {before} {unit}: a change is missing"
+        );
+        let reason_zh =
+            format!("设备 {id} 的设定值 {parameter} 已知为 {expected} {unit}，而不是 {before} {unit}：缺少一次更改");
         contradiction("asset.set_point_gap", reason, reason_zh)
     }
 
@@ -133,10 +154,10 @@ impl State {
                 }
                 self.order = Some(e.order.clone());
             }
-            Event::WarpTied(e) if self.is(&e.asset) => {
-                if self.beams.contains(&e.old_beam) || self.last_beam.is_none() {
-                    self.remove_beam(&e.old_beam);
-                }
+            Event::WarpTied(e)
+                if self.is(&e.asset) && (self.beams.contains(&e.old_beam) || self.last_beam.is_none()) =>
+            {
+                self.remove_beam(&e.old_beam);
             }
             Event::BeamFinished(e) if self.is(&e.asset) => {
                 self.is_loom = true;
@@ -156,15 +177,11 @@ impl Aggregate for State {
             Event::AssetMapped(e) if self.is(&e.asset) => self.role = Some(e.equipment.clone()),
             Event::AssetUnmapped(e) if self.is(&e.asset) => self.role = self.role.filter(|role| *role != e.equipment),
             Event::MachineStateChanged(e) if self.is(&e.asset) => self.doing = Some(e.state),
-            Event::SetPointChanged(e) if self.is(&e.asset) && e.to.is_finite() => {
-                if self.set_points.len() < MAX_SET_POINTS || self.set_points.contains_key(&e.parameter) {
-                    self.set_points.insert(e.parameter.clone(), Quantity::new(e.to, e.unit.clone()));
-                }
+            Event::SetPointChanged(e) if self.is(&e.asset) && e.to.is_finite() && self.remembers(&e.parameter) => {
+                self.set_points.insert(e.parameter.clone(), Quantity::new(e.to, e.unit.clone()));
             }
-            Event::AlarmRaised(e) if self.is(&e.asset) => {
-                if self.alarms.len() < MAX_ALARMS {
-                    self.alarms.insert(e.alarm.clone());
-                }
+            Event::AlarmRaised(e) if self.is(&e.asset) && self.alarms.len() < MAX_ALARMS => {
+                self.alarms.insert(e.alarm.clone());
             }
             Event::AlarmCleared(e) if self.is(&e.asset) => {
                 self.alarms.remove(&e.alarm);
@@ -179,8 +196,13 @@ impl Aggregate for State {
         match event {
             Event::AssetMapped(e) if self.is(&e.asset) => {
                 let role = self.role.as_ref()?;
-                let reason = format!("asset {id} fills role {role}; it must leave it before it fills role {}", e.equipment);
-                contradiction("asset.fills_a_role", reason, format!("设备 {id} 已担任 {role}，须先解除才能担任 {}", e.equipment))
+                let reason =
+                    format!("asset {id} fills role {role}; it must leave it before it fills role {}", e.equipment);
+                contradiction(
+                    "asset.fills_a_role",
+                    reason,
+                    format!("设备 {id} 已担任 {role}，须先解除才能担任 {}", e.equipment),
+                )
             }
             Event::AssetUnmapped(e) if self.is(&e.asset) && self.role.as_ref() != Some(&e.equipment) => {
                 let reason = format!("asset {id} does not fill role {}", e.equipment);
@@ -191,7 +213,9 @@ impl Aggregate for State {
                 let reason = format!("alarm {} of asset {id} is active already", e.alarm);
                 contradiction("alarm.raised_twice", reason, format!("设备 {id} 的报警 {} 已处于激活状态", e.alarm))
             }
-            Event::AlarmCleared(e) if self.is(&e.asset) && self.alarms.len() < MAX_ALARMS && !self.alarms.contains(&e.alarm) => {
+            Event::AlarmCleared(e)
+                if self.is(&e.asset) && self.alarms.len() < MAX_ALARMS && !self.alarms.contains(&e.alarm) =>
+            {
                 let reason = format!("alarm {} of asset {id} is not active", e.alarm);
                 contradiction("alarm.not_active", reason, format!("设备 {id} 的报警 {} 未激活", e.alarm))
             }
@@ -206,7 +230,8 @@ impl Aggregate for State {
                 contradiction("loom.beam_not_mounted", reason, format!("织轴 {} 不在织机 {id} 上，不能了机", e.beam))
             }
             Event::BeamFinished(e) if self.is(&e.asset) && !self.is_loom => {
-                let reason = format!("no beam was ever mounted on loom {id}, so that beam {} cannot be finished there", e.beam);
+                let reason =
+                    format!("no beam was ever mounted on loom {id}, so that beam {} cannot be finished there", e.beam);
                 contradiction("loom.beam_not_mounted", reason, format!("织机 {id} 从未上轴，织轴 {} 不能了机", e.beam))
             }
             Event::ClothDoffed(e) if self.is(&e.asset) => self.bad_doff(e),

@@ -112,8 +112,14 @@ const PROPOSALS: &[(&str, &str)] = &[
 ];
 
 /// Commands that are worked out.
-const DERIVED: &[&str] =
-    &["lot.split", "lot.merge", "weaving.doff_cloth", "model.create_version", "deployment.deploy", "deployment.roll_back"];
+const DERIVED: &[&str] = &[
+    "lot.split",
+    "lot.merge",
+    "weaving.doff_cloth",
+    "model.create_version",
+    "deployment.deploy",
+    "deployment.roll_back",
+];
 
 impl Command {
     /// The name of every command.
@@ -144,7 +150,8 @@ impl Command {
                 let Some((_, event_type)) = PROPOSALS.iter().find(|(name, _)| *name == command) else {
                     return Err(InvalidCommand::Unknown(command.chars().take(80).collect()));
                 };
-                let version = Event::TYPES.iter().find(|(name, _)| name == event_type).map_or(1, |(_, version)| *version);
+                let version =
+                    Event::TYPES.iter().find(|(name, _)| name == event_type).map_or(1, |(_, version)| *version);
                 match Event::from_value(event_type, version, data) {
                     Ok(event) => Ok(Self::Propose(Box::new(event))),
                     Err(DecodeError::Payload { reason, .. }) => Err(wrong(reason)),

@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use super::{AggregateKey, AggregateKind, AggregateState, Command, RollBack, States, deployment, lot, model};
-use crate::events::{ClothDoffed, Event, LotCreated, LotKind, LotPart, LotSplit, LotsMerged, ModelDeployed, ModelVersionCreated};
+use crate::events::{
+    ClothDoffed, Event, LotCreated, LotKind, LotPart, LotSplit, LotsMerged, ModelDeployed, ModelVersionCreated,
+};
 use crate::ids::{LotId, MaterialId};
 use crate::units::Unit;
 use crate::values::Quantity;
@@ -148,22 +150,44 @@ fn roll_back(states: &States, back: RollBack) -> Result<Vec<Event>, Rejection> {
         reason_zh,
     };
     let name = &back.deployment;
-    let Some((state, running)) = deployment_state(states, name.as_str()).and_then(|state| Some((state, state.running()?))) else {
+    let Some((state, running)) =
+        deployment_state(states, name.as_str()).and_then(|state| Some((state, state.running()?)))
+    else {
         let reason = format!("deployment {name} does not run, so that there is nothing to roll back");
         return Err(rejected("deployment.not_running", reason, format!("部署 {name} 未在运行，无法回退")));
     };
     let Some(version) = back.to.or_else(|| state.before(running)) else {
         let reason = format!("no version ran in deployment {name} before version {running}");
-        return Err(rejected("deployment.nothing_before", reason, format!("部署 {name} 在版本 {running} 之前没有运行过其他版本")));
+        return Err(rejected(
+            "deployment.nothing_before",
+            reason,
+            format!("部署 {name} 在版本 {running} 之前没有运行过其他版本"),
+        ));
     };
     if version == running || !state.history.contains(&version) {
         let reason = format!("version {version} did not run in deployment {name} before version {running}");
-        return Err(rejected("deployment.never_ran", reason, format!("版本 {version} 未曾在部署 {name} 中先于版本 {running} 运行")));
+        return Err(rejected(
+            "deployment.never_ran",
+            reason,
+            format!("版本 {version} 未曾在部署 {name} 中先于版本 {running} 运行"),
+        ));
     }
     let Some((model, target, period_s)) = state.settings() else {
         let reason = format!("deployment {name} does not run, so that there is nothing to roll back");
         return Err(rejected("deployment.not_running", reason, format!("部署 {name} 未在运行，无法回退")));
     };
     let (deployment, replaces) = (back.deployment, Some(running));
-    Ok(vec![ModelDeployed { deployment, model, version, target, period_s, replaces, person: back.person, reason: back.reason }.into()])
+    Ok(vec![
+        ModelDeployed {
+            deployment,
+            model,
+            version,
+            target,
+            period_s,
+            replaces,
+            person: back.person,
+            reason: back.reason,
+        }
+        .into(),
+    ])
 }

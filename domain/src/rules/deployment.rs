@@ -71,21 +71,37 @@ impl State {
         let Some(current) = &self.current else {
             let replaces = deploy.replaces?;
             let reason = format!("deployment {id} is new, so that it cannot replace version {replaces}");
-            return contradiction("deployment.nothing_to_replace", reason, format!("部署 {id} 是新建的，没有可替换的版本 {replaces}"));
+            return contradiction(
+                "deployment.nothing_to_replace",
+                reason,
+                format!("部署 {id} 是新建的，没有可替换的版本 {replaces}"),
+            );
         };
         if current.model != deploy.model {
             let reason = format!("deployment {id} runs model {}, not model {}", current.model, deploy.model);
-            return contradiction("deployment.other_model", reason, format!("部署 {id} 运行模型 {}，不是 {}", current.model, deploy.model));
+            return contradiction(
+                "deployment.other_model",
+                reason,
+                format!("部署 {id} 运行模型 {}，不是 {}", current.model, deploy.model),
+            );
         }
         if current.target != deploy.target {
             let reason = format!("deployment {id} runs elsewhere; another target needs a deployment of its own");
-            return contradiction("deployment.other_target", reason, format!("部署 {id} 运行在其他对象上，新对象须另建部署"));
+            return contradiction(
+                "deployment.other_target",
+                reason,
+                format!("部署 {id} 运行在其他对象上，新对象须另建部署"),
+            );
         }
         let running = current.version;
         if deploy.replaces != Some(running) {
             let said = deploy.replaces.map_or_else(|| "no version".to_owned(), |version| format!("version {version}"));
             let reason = format!("deployment {id} runs version {running}, and {said} is said to be replaced");
-            return contradiction("deployment.replaces_other", reason, format!("部署 {id} 运行的是版本 {running}，与所述被替换版本不符"));
+            return contradiction(
+                "deployment.replaces_other",
+                reason,
+                format!("部署 {id} 运行的是版本 {running}，与所述被替换版本不符"),
+            );
         }
         None
     }
@@ -93,10 +109,18 @@ impl State {
     fn not_running(&self) -> Option<Contradiction> {
         let id = &self.id;
         if self.retired {
-            return contradiction("deployment.retired_twice", format!("deployment {id} was retired before"), format!("部署 {id} 此前已停用"));
+            return contradiction(
+                "deployment.retired_twice",
+                format!("deployment {id} was retired before"),
+                format!("部署 {id} 此前已停用"),
+            );
         }
         if self.current.is_none() {
-            return contradiction("deployment.not_deployed", format!("deployment {id} was never made"), format!("部署 {id} 从未建立"));
+            return contradiction(
+                "deployment.not_deployed",
+                format!("deployment {id} was never made"),
+                format!("部署 {id} 从未建立"),
+            );
         }
         None
     }
@@ -131,7 +155,11 @@ impl Aggregate for State {
                     return None;
                 }
                 let reason = format!("version {} of model {} never ran in deployment {id}", e.version, e.model);
-                contradiction("deployment.never_ran", reason, format!("模型 {} 的版本 {} 从未在部署 {id} 中运行", e.model, e.version))
+                contradiction(
+                    "deployment.never_ran",
+                    reason,
+                    format!("模型 {} 的版本 {} 从未在部署 {id} 中运行", e.model, e.version),
+                )
             }
             _ => None,
         }

@@ -32,7 +32,11 @@ impl State {
     fn not_there(&self, asset: &AssetId) -> Option<Contradiction> {
         let id = &self.id;
         match &self.asset {
-            None => contradiction("fault.not_observed", format!("fault {id} was never observed"), format!("故障 {id} 从未被发现")),
+            None => contradiction(
+                "fault.not_observed",
+                format!("fault {id} was never observed"),
+                format!("故障 {id} 从未被发现"),
+            ),
             Some(known) if known != asset => {
                 let reason = format!("fault {id} is one of asset {known}, not of asset {asset}");
                 contradiction("fault.other_asset", reason, format!("故障 {id} 属于设备 {known}，不属于设备 {asset}"))
@@ -64,7 +68,11 @@ impl Aggregate for State {
             Event::FaultCoded(e) if self.is(&e.fault) => self.not_there(&e.asset),
             Event::FaultClosed(e) if self.is(&e.fault) => {
                 if self.closed {
-                    return contradiction("fault.closed_twice", format!("fault {id} was closed before"), format!("故障 {id} 此前已关闭"));
+                    return contradiction(
+                        "fault.closed_twice",
+                        format!("fault {id} was closed before"),
+                        format!("故障 {id} 此前已关闭"),
+                    );
                 }
                 self.not_there(&e.asset)
             }

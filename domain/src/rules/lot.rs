@@ -185,7 +185,12 @@ impl State {
             Event::ClothDoffed(e) => {
                 let mut uses = origins(&e.beams, &e.roll);
                 if e.wefts.iter().any(|weft| self.is(weft)) {
-                    uses.push(Use { told_by: Teller::Product, into: Some(e.roll.clone()), interval: None, quantity: None });
+                    uses.push(Use {
+                        told_by: Teller::Product,
+                        into: Some(e.roll.clone()),
+                        interval: None,
+                        quantity: None,
+                    });
                 }
                 uses
             }
@@ -222,7 +227,9 @@ impl State {
         if let Some(amount) = amount_of(&using) {
             self.taken.add(&amount);
         }
-        if let Some(interval) = using.interval.filter(|interval| interval.start_m.is_finite() && interval.end_m.is_finite()) {
+        if let Some(interval) =
+            using.interval.filter(|interval| interval.start_m.is_finite() && interval.end_m.is_finite())
+        {
             if self.stretches.len() >= MAX_STRETCHES {
                 self.stretches.remove(0);
             }
@@ -243,7 +250,11 @@ impl State {
             return contradiction("lot.unknown", format!("lot {id} is not known"), format!("批次 {id} 不存在"));
         }
         if self.scrapped {
-            return contradiction("lot.used_after_scrap", format!("lot {id} was scrapped"), format!("批次 {id} 已报废"));
+            return contradiction(
+                "lot.used_after_scrap",
+                format!("lot {id} was scrapped"),
+                format!("批次 {id} 已报废"),
+            );
         }
         if let Some(shipment) = &self.shipped {
             let reason = format!("lot {id} has left with shipment {shipment}");
@@ -267,23 +278,31 @@ impl State {
         if self.told_before(using).is_some() {
             return None;
         }
-        self.into_itself(using)
+        self.made_from_itself(using)
             .or_else(|| self.unusable())
             .or_else(|| using.interval.and_then(|interval| self.bad_stretch(interval)))
             .or_else(|| amount_of(using).and_then(|amount| self.too_much(&amount)))
     }
 
-    fn into_itself(&self, using: &Use) -> Option<Contradiction> {
+    fn made_from_itself(&self, using: &Use) -> Option<Contradiction> {
         let id = &self.id;
         using.into.as_ref().filter(|into| self.is(into))?;
-        contradiction("lot.made_from_itself", format!("lot {id} cannot go into itself"), format!("批次 {id} 不能投入自身"))
+        contradiction(
+            "lot.made_from_itself",
+            format!("lot {id} cannot go into itself"),
+            format!("批次 {id} 不能投入自身"),
+        )
     }
 
     fn bad_stretch(&self, interval: Interval) -> Option<Contradiction> {
         let (id, start, end) = (&self.id, interval.start_m, interval.end_m);
         if !(start >= 0.0 && end > start) {
             let reason = format!("{start} m to {end} m is no stretch of lot {id}");
-            return contradiction("lot.not_a_stretch", reason, format!("{start} 米至 {end} 米不是批次 {id} 的有效区间"));
+            return contradiction(
+                "lot.not_a_stretch",
+                reason,
+                format!("{start} 米至 {end} 米不是批次 {id} 的有效区间"),
+            );
         }
         if let Some(total) = self.total(&Unit::metre())
             && end > total * (1.0 + AMOUNT_TOLERANCE) + OVERLAP_TOLERANCE_M
@@ -292,13 +311,19 @@ impl State {
             let reason_zh = format!("批次 {id} 长 {total} 米，没有 {start} 米至 {end} 米的区间");
             return contradiction("lot.beyond_its_end", reason, reason_zh);
         }
-        let twice = self.stretches.iter().find(|known| {
-            known.interval.end_m.min(end) - known.interval.start_m.max(start) > OVERLAP_TOLERANCE_M
-        })?;
+        let twice = self
+            .stretches
+            .iter()
+            .find(|known| known.interval.end_m.min(end) - known.interval.start_m.max(start) > OVERLAP_TOLERANCE_M)?;
         let Interval { start_m, end_m } = twice.interval;
         let went = twice.into.as_ref().map(|into| format!(" for lot {into}")).unwrap_or_default();
-        let reason = format!("{start} m to {end} m of lot {id} overlaps {start_m} m to {end_m} m, which was taken{went}");
-        contradiction("lot.stretch_taken_twice", reason, format!("批次 {id} 的 {start}–{end} 米与已领用的 {start_m}–{end_m} 米重叠"))
+        let reason =
+            format!("{start} m to {end} m of lot {id} overlaps {start_m} m to {end_m} m, which was taken{went}");
+        contradiction(
+            "lot.stretch_taken_twice",
+            reason,
+            format!("批次 {id} 的 {start}–{end} 米与已领用的 {start_m}–{end_m} 米重叠"),
+        )
     }
 
     fn too_much(&self, amount: &Quantity) -> Option<Contradiction> {
@@ -310,7 +335,8 @@ impl State {
         let total = self.total(unit)?;
         let left = self.left(unit)?;
         if value > left + total.abs() * AMOUNT_TOLERANCE {
-            let reason = format!("{value} {unit} cannot be taken from lot {id}: of {total} {unit}, {left} {unit} are left");
+            let reason =
+                format!("{value} {unit} cannot be taken from lot {id}: of {total} {unit}, {left} {unit} are left");
             let reason_zh = format!("无法从批次 {id} 领用 {value} {unit}：共 {total} {unit}，剩余 {left} {unit}");
             return contradiction("lot.more_than_there_is", reason, reason_zh);
         }
@@ -325,7 +351,11 @@ impl State {
             event => made_by(event, id).is_some() && self.made,
         };
         if repeated {
-            return contradiction("lot.made_twice", format!("lot {id} came to be before"), format!("批次 {id} 此前已产生"));
+            return contradiction(
+                "lot.made_twice",
+                format!("lot {id} came to be before"),
+                format!("批次 {id} 此前已产生"),
+            );
         }
         None
     }
@@ -350,7 +380,11 @@ impl State {
             return None;
         }
         let reason = format!("lot {id} cannot be {total} {unit} in all: {taken} {unit} were taken from it");
-        contradiction("lot.less_than_was_taken", reason, format!("批次 {id} 总量不能是 {total} {unit}：已领用 {taken} {unit}"))
+        contradiction(
+            "lot.less_than_was_taken",
+            reason,
+            format!("批次 {id} 总量不能是 {total} {unit}：已领用 {taken} {unit}"),
+        )
     }
 
     fn not_growing(&self) -> Option<Contradiction> {
@@ -384,7 +418,11 @@ impl State {
     fn not_scrappable(&self, quantity: Option<&Quantity>) -> Option<Contradiction> {
         let id = &self.id;
         if self.scrapped {
-            return contradiction("lot.scrapped_twice", format!("lot {id} was scrapped before"), format!("批次 {id} 此前已报废"));
+            return contradiction(
+                "lot.scrapped_twice",
+                format!("lot {id} was scrapped before"),
+                format!("批次 {id} 此前已报废"),
+            );
         }
         if let Some(shipment) = &self.shipped {
             let reason = format!("lot {id} has left with shipment {shipment}");
@@ -414,7 +452,11 @@ impl State {
         match &self.mounted_on {
             Some(other) if other != loom => {
                 let reason = format!("beam {id} is on loom {other}, so that it cannot be on loom {loom}");
-                contradiction("lot.on_two_looms", reason, format!("织轴 {id} 在织机 {other} 上，不能同时在织机 {loom} 上"))
+                contradiction(
+                    "lot.on_two_looms",
+                    reason,
+                    format!("织轴 {id} 在织机 {other} 上，不能同时在织机 {loom} 上"),
+                )
             }
             _ => self.unusable(),
         }
@@ -484,12 +526,15 @@ impl Aggregate for State {
                     self.produced.add(quantity);
                 }
             }
-            Event::ClothDoffed(e) if self.is(&e.roll) => self.material = self.material.or_else(|| Some(e.product.clone())),
+            Event::ClothDoffed(e) if self.is(&e.roll) => {
+                self.material = self.material.or_else(|| Some(e.product.clone()))
+            }
             Event::LotSplit(e) if self.is(&e.lot) => {
                 self.divided |= e.into.iter().all(|part| part.quantity.is_none() && part.interval.is_none());
             }
             Event::LotsMerged(e) => {
-                let whole = |origin: &Origin| self.is(&origin.lot) && origin.quantity.is_none() && origin.interval.is_none();
+                let whole =
+                    |origin: &Origin| self.is(&origin.lot) && origin.quantity.is_none() && origin.interval.is_none();
                 if e.from.iter().any(whole) {
                     self.merged_into = Some(e.lot.clone());
                 }
@@ -535,7 +580,13 @@ impl Aggregate for State {
             Event::LotScrapped(e) if self.is(&e.lot) => self.not_scrappable(e.quantity.as_ref()),
             Event::LotCompleted(e) if self.is(&e.lot) => self.not_there().or_else(|| {
                 let id = &self.id;
-                let twice = || contradiction("lot.completed_twice", format!("lot {id} was completed before"), format!("批次 {id} 此前已完成"));
+                let twice = || {
+                    contradiction(
+                        "lot.completed_twice",
+                        format!("lot {id} was completed before"),
+                        format!("批次 {id} 此前已完成"),
+                    )
+                };
                 self.completed.then(twice).flatten()
             }),
             Event::LotReleased(e) if self.is(&e.lot) => self.not_there(),

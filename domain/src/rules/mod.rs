@@ -34,7 +34,6 @@ pub mod work_order;
 #[cfg(test)]
 mod tests;
 
-
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -129,7 +128,11 @@ pub struct Contradiction {
 }
 
 /// A contradiction of this rule, for the last line of a rule.
-pub(crate) fn contradiction(rule: &'static str, reason: impl Into<String>, reason_zh: impl Into<String>) -> Option<Contradiction> {
+pub(crate) fn contradiction(
+    rule: &'static str,
+    reason: impl Into<String>,
+    reason_zh: impl Into<String>,
+) -> Option<Contradiction> {
     Some(Contradiction { rule, reason: reason.into(), reason_zh: reason_zh.into() })
 }
 

@@ -48,20 +48,36 @@ impl State {
     fn bad_version(&self, version: u32, artifacts: &[Artifact]) -> Option<Contradiction> {
         let id = &self.id;
         if self.kind.is_none() {
-            return contradiction("model.not_registered", format!("model {id} was never registered"), format!("模型 {id} 从未注册"));
+            return contradiction(
+                "model.not_registered",
+                format!("model {id} was never registered"),
+                format!("模型 {id} 从未注册"),
+            );
         }
         if self.versions.contains(&version) {
             let reason = format!("version {version} of model {id} is there already: versions do not change");
-            return contradiction("model.version_exists", reason, format!("模型 {id} 的版本 {version} 已存在，版本不可更改"));
+            return contradiction(
+                "model.version_exists",
+                reason,
+                format!("模型 {id} 的版本 {version} 已存在，版本不可更改"),
+            );
         }
         let next = u64::from(self.last_version()) + 1;
         if u64::from(version) != next {
             let reason = format!("the next version of model {id} is {next}, not {version}");
-            return contradiction("model.version_gap", reason, format!("模型 {id} 的下一版本是 {next}，不是 {version}"));
+            return contradiction(
+                "model.version_gap",
+                reason,
+                format!("模型 {id} 的下一版本是 {next}，不是 {version}"),
+            );
         }
         let wrong = artifacts.iter().find(|artifact| !is_digest(&artifact.sha256))?;
         let reason = format!("sha256 of artifact {:?} is not 64 lower-case hexadecimal digits", wrong.name);
-        contradiction("model.artifact_digest", reason, format!("文件 {:?} 的 sha256 不是 64 位小写十六进制", wrong.name))
+        contradiction(
+            "model.artifact_digest",
+            reason,
+            format!("文件 {:?} 的 sha256 不是 64 位小写十六进制", wrong.name),
+        )
     }
 }
 

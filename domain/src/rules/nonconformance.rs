@@ -64,7 +64,11 @@ impl Aggregate for State {
                     return None;
                 }
                 let reason = format!("nonconformance {id} is about lot {known}, not about lot {lot}");
-                contradiction("nonconformance.other_lot", reason, format!("不合格 {id} 针对批次 {known}，不是批次 {lot}"))
+                contradiction(
+                    "nonconformance.other_lot",
+                    reason,
+                    format!("不合格 {id} 针对批次 {known}，不是批次 {lot}"),
+                )
             }
             _ => None,
         }

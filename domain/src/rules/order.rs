@@ -60,23 +60,35 @@ impl Aggregate for State {
     fn contradiction(&self, event: &Event) -> Option<Contradiction> {
         let id = &self.id;
         match event {
-            Event::OrderCreated(e) if self.is(&e.order) && self.product.is_some() => {
-                contradiction("order.created_twice", format!("order {id} was created before"), format!("工单 {id} 此前已建立"))
-            }
-            Event::OrderStarted(e) if self.is(&e.order) && self.product.is_none() => {
-                contradiction("order.not_created", format!("order {id} was never created"), format!("工单 {id} 从未建立"))
-            }
+            Event::OrderCreated(e) if self.is(&e.order) && self.product.is_some() => contradiction(
+                "order.created_twice",
+                format!("order {id} was created before"),
+                format!("工单 {id} 此前已建立"),
+            ),
+            Event::OrderStarted(e) if self.is(&e.order) && self.product.is_none() => contradiction(
+                "order.not_created",
+                format!("order {id} was never created"),
+                format!("工单 {id} 从未建立"),
+            ),
             Event::OrderCompleted(e) if self.is(&e.order) => {
                 if self.completed {
                     let reason = format!("order {id} was completed before");
                     return contradiction("order.completed_twice", reason, format!("工单 {id} 此前已完工"));
                 }
                 if self.product.is_none() && !self.started {
-                    return contradiction("order.not_created", format!("order {id} was never created"), format!("工单 {id} 从未建立"));
+                    return contradiction(
+                        "order.not_created",
+                        format!("order {id} was never created"),
+                        format!("工单 {id} 从未建立"),
+                    );
                 }
                 if !self.started {
                     let reason = format!("order {id} was never started, so that it cannot be completed");
-                    return contradiction("order.completed_before_start", reason, format!("工单 {id} 从未开工，不能完工"));
+                    return contradiction(
+                        "order.completed_before_start",
+                        reason,
+                        format!("工单 {id} 从未开工，不能完工"),
+                    );
                 }
                 None
             }

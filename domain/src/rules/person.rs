@@ -57,7 +57,9 @@ impl Aggregate for State {
                 let reason = format!("person {id} is logged in at asset {} already", e.asset);
                 contradiction("person.logged_in_twice", reason, format!("人员 {id} 已在设备 {} 登录", e.asset))
             }
-            Event::PersonLoggedOut(e) if self.is(&e.person) && self.assets.len() < MAX_ITEMS && !self.assets.contains(&e.asset) => {
+            Event::PersonLoggedOut(e)
+                if self.is(&e.person) && self.assets.len() < MAX_ITEMS && !self.assets.contains(&e.asset) =>
+            {
                 let reason = format!("person {id} is not logged in at asset {}", e.asset);
                 contradiction("person.not_logged_in", reason, format!("人员 {id} 未在设备 {} 登录", e.asset))
             }

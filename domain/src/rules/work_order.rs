@@ -34,10 +34,18 @@ impl State {
     fn not_there(&self, asset: &AssetId) -> Option<Contradiction> {
         let id = &self.id;
         match &self.asset {
-            None => contradiction("work_order.not_opened", format!("work order {id} was never opened"), format!("维修工单 {id} 从未开立")),
+            None => contradiction(
+                "work_order.not_opened",
+                format!("work order {id} was never opened"),
+                format!("维修工单 {id} 从未开立"),
+            ),
             Some(known) if known != asset => {
                 let reason = format!("work order {id} is for asset {known}, not for asset {asset}");
-                contradiction("work_order.other_asset", reason, format!("维修工单 {id} 针对设备 {known}，不是设备 {asset}"))
+                contradiction(
+                    "work_order.other_asset",
+                    reason,
+                    format!("维修工单 {id} 针对设备 {known}，不是设备 {asset}"),
+                )
             }
             Some(_) => None,
         }
@@ -48,7 +56,11 @@ impl State {
         if !self.closed {
             return None;
         }
-        contradiction("work_order.work_after_close", format!("work order {id} is closed"), format!("维修工单 {id} 已关闭"))
+        contradiction(
+            "work_order.work_after_close",
+            format!("work order {id} is closed"),
+            format!("维修工单 {id} 已关闭"),
+        )
     }
 }
 
@@ -59,7 +71,9 @@ impl Aggregate for State {
                 self.asset = self.asset.or_else(|| Some(e.asset.clone()));
                 self.fault = self.fault.or_else(|| e.fault.clone());
             }
-            Event::WorkOrderProgressed(e) if self.is(&e.work_order) => self.reached = self.reached.max(Some(e.milestone)),
+            Event::WorkOrderProgressed(e) if self.is(&e.work_order) => {
+                self.reached = self.reached.max(Some(e.milestone))
+            }
             Event::WorkOrderClosed(e) if self.is(&e.work_order) => self.closed = true,
             _ => {}
         }
@@ -77,8 +91,13 @@ impl Aggregate for State {
                 self.not_there(&e.asset).or_else(|| self.over()).or_else(|| {
                     let reached = self.reached.filter(|reached| *reached > e.milestone)?;
                     let (reached, milestone) = (name(reached), name(e.milestone));
-                    let reason = format!("work order {id} has reached {reached}, so that it cannot go back to {milestone}");
-                    contradiction("work_order.backwards", reason, format!("维修工单 {id} 已到 {reached}，不能退回 {milestone}"))
+                    let reason =
+                        format!("work order {id} has reached {reached}, so that it cannot go back to {milestone}");
+                    contradiction(
+                        "work_order.backwards",
+                        reason,
+                        format!("维修工单 {id} 已到 {reached}，不能退回 {milestone}"),
+                    )
                 })
             }
             Event::WorkDone(e) if self.is(&e.work_order) => self.not_there(&e.asset).or_else(|| self.over()),

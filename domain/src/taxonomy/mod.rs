@@ -80,6 +80,9 @@ pub fn lookup_kind(kind: Kind, code: &str) -> Option<&'static Term> {
 pub fn find(text: &str) -> impl Iterator<Item = &'static Term> {
     let text = text.trim().to_lowercase();
     all().filter(move |term| {
-        !text.is_empty() && (term.code.to_lowercase().contains(&text) || term.zh.contains(&text) || term.en.to_lowercase().contains(&text))
+        !text.is_empty()
+            && (term.code.to_lowercase().contains(&text)
+                || term.zh.contains(&text)
+                || term.en.to_lowercase().contains(&text))
     })
 }

@@ -23,7 +23,17 @@ fn every_loom_mode_has_an_item_and_symptoms() {
         assert!(LOOM_ITEMS.iter().any(|item| item.code == mode.item), "{mode:?}");
         assert!(!mode.symptoms_zh.is_empty() && mode.symptoms_zh.len() == mode.symptoms_en.len(), "{mode:?}");
     }
-    for item in ["shedding", "weft_insertion", "beat_up", "let_off", "take_up", "accumulator", "heald_frame", "reed", "drive_bearing"] {
+    for item in [
+        "shedding",
+        "weft_insertion",
+        "beat_up",
+        "let_off",
+        "take_up",
+        "accumulator",
+        "heald_frame",
+        "reed",
+        "drive_bearing",
+    ] {
         assert!(LOOM_FAILURE_MODES.iter().any(|mode| mode.item == item), "{item} has no failure mode");
     }
 }

@@ -4,7 +4,10 @@ use serde_json::json;
 use super::*;
 
 fn beam(lot: &str) -> (&'static str, Value) {
-    ("lot.created", json!({"lot": lot, "material": "warp", "kind": "weaver_beam", "quantity": {"value": 2000.0, "unit": "m"}}))
+    (
+        "lot.created",
+        json!({"lot": lot, "material": "warp", "kind": "weaver_beam", "quantity": {"value": 2000.0, "unit": "m"}}),
+    )
 }
 
 fn mount(asset: &str, beam: &str, joining: &str) -> Value {
@@ -16,8 +19,10 @@ fn finish(asset: &str, beam: &str) -> Value {
 }
 
 fn doff(roll: &str, beams: &[(&str, f64, f64)]) -> Value {
-    let beams: Vec<Value> =
-        beams.iter().map(|(lot, start_m, end_m)| json!({"lot": lot, "interval": {"start_m": start_m, "end_m": end_m}})).collect();
+    let beams: Vec<Value> = beams
+        .iter()
+        .map(|(lot, start_m, end_m)| json!({"lot": lot, "interval": {"start_m": start_m, "end_m": end_m}}))
+        .collect();
     json!({"asset": "L1", "roll": roll, "order": "O", "product": "poplin", "picks": 250_000, "length_m": 100.0, "beams": beams})
 }
 

@@ -4,11 +4,17 @@ use serde_json::json;
 use super::*;
 
 fn yarn() -> (&'static str, Value) {
-    ("lot.created", json!({"lot": "Y", "material": "cotton", "kind": "yarn", "quantity": {"value": 100.0, "unit": "kg"}}))
+    (
+        "lot.created",
+        json!({"lot": "Y", "material": "cotton", "kind": "yarn", "quantity": {"value": 100.0, "unit": "kg"}}),
+    )
 }
 
 fn roll() -> (&'static str, Value) {
-    ("lot.created", json!({"lot": "R", "material": "poplin", "kind": "roll", "quantity": {"value": 100.0, "unit": "m"}}))
+    (
+        "lot.created",
+        json!({"lot": "R", "material": "poplin", "kind": "roll", "quantity": {"value": 100.0, "unit": "m"}}),
+    )
 }
 
 fn consume(value: f64, unit: &str) -> Value {
@@ -22,17 +28,51 @@ fn stretch(start_m: f64, end_m: f64, into: &str) -> Value {
 #[test]
 fn a_lot_is_shipped_once_and_after_its_release() {
     given(&[roll()])
-        .when("lot.ship", json!({"lot": "R", "shipment": "S1"}), expect!["refused by lot.shipped_before_release on lot R: lot R was not released, so that it cannot be shipped"])
+        .when(
+            "lot.ship",
+            json!({"lot": "R", "shipment": "S1"}),
+            expect![
+                "refused by lot.shipped_before_release on lot R: lot R was not released, so that it cannot be shipped"
+            ],
+        )
         .when("lot.release", json!({"lot": "R"}), expect![[r#"lot.released {"lot":"R"}"#]])
         .when("lot.hold", json!({"lot": "R"}), expect![[r#"lot.held {"lot":"R"}"#]])
-        .when("lot.ship", json!({"lot": "R", "shipment": "S1"}), expect!["refused by lot.used_while_held on lot R: lot R is held"])
+        .when(
+            "lot.ship",
+            json!({"lot": "R", "shipment": "S1"}),
+            expect!["refused by lot.used_while_held on lot R: lot R is held"],
+        )
         .when("lot.release", json!({"lot": "R"}), expect![[r#"lot.released {"lot":"R"}"#]])
-        .when("lot.ship", json!({"lot": "R", "shipment": "S1"}), expect![[r#"lot.shipped {"lot":"R","shipment":"S1"}"#]])
-        .when("lot.ship", json!({"lot": "R", "shipment": "S2"}), expect!["refused by lot.shipped_twice on lot R: lot R was shipped before, with shipment S1"])
-        .when("lot.hold", json!({"lot": "R"}), expect!["refused by lot.changed_after_its_end on lot R: lot R is gone: it was shipped or scrapped"])
-        .when("lot.consume", stretch(0.0, 1.0, "X"), expect!["refused by lot.used_after_shipment on lot R: lot R has left with shipment S1"])
-        .when("lot.scrap", json!({"lot": "R"}), expect!["refused by lot.used_after_shipment on lot R: lot R has left with shipment S1"]);
-    given(&[]).when("lot.ship", json!({"lot": "R", "shipment": "S1"}), expect!["refused by lot.unknown on lot R: lot R is not known"]);
+        .when(
+            "lot.ship",
+            json!({"lot": "R", "shipment": "S1"}),
+            expect![[r#"lot.shipped {"lot":"R","shipment":"S1"}"#]],
+        )
+        .when(
+            "lot.ship",
+            json!({"lot": "R", "shipment": "S2"}),
+            expect!["refused by lot.shipped_twice on lot R: lot R was shipped before, with shipment S1"],
+        )
+        .when(
+            "lot.hold",
+            json!({"lot": "R"}),
+            expect!["refused by lot.changed_after_its_end on lot R: lot R is gone: it was shipped or scrapped"],
+        )
+        .when(
+            "lot.consume",
+            stretch(0.0, 1.0, "X"),
+            expect!["refused by lot.used_after_shipment on lot R: lot R has left with shipment S1"],
+        )
+        .when(
+            "lot.scrap",
+            json!({"lot": "R"}),
+            expect!["refused by lot.used_after_shipment on lot R: lot R has left with shipment S1"],
+        );
+    given(&[]).when(
+        "lot.ship",
+        json!({"lot": "R", "shipment": "S1"}),
+        expect!["refused by lot.unknown on lot R: lot R is not known"],
+    );
 }
 
 #[test]
@@ -68,12 +108,25 @@ fn no_stretch_is_taken_twice() {
 
 #[test]
 fn a_use_that_both_sides_tell_counts_once() {
-    let produced = json!({"lot": "A", "order": "O", "from": [{"lot": "R", "interval": {"start_m": 0.0, "end_m": 40.0}}]});
+    let produced =
+        json!({"lot": "A", "order": "O", "from": [{"lot": "R", "interval": {"start_m": 0.0, "end_m": 40.0}}]});
     given(&[roll()])
         .observed("lot.consumed", stretch(0.0, 40.0, "A"), expect![[""]])
         .observed("lot.produced", produced.clone(), expect![[""]])
-        .observed("lot.produced", produced, expect!["lot.stretch_taken_twice on lot R: 0 m to 40 m of lot R overlaps 0 m to 40 m, which was taken for lot A"])
-        .when("lot.consume", stretch(40.0, 100.0, "B"), expect!["refused by lot.more_than_there_is on lot R: 60 m cannot be taken from lot R: of 100 m, 20 m are left"]);
+        .observed(
+            "lot.produced",
+            produced,
+            expect![
+                "lot.stretch_taken_twice on lot R: 0 m to 40 m of lot R overlaps 0 m to 40 m, which was taken for lot A"
+            ],
+        )
+        .when(
+            "lot.consume",
+            stretch(40.0, 100.0, "B"),
+            expect![
+                "refused by lot.more_than_there_is on lot R: 60 m cannot be taken from lot R: of 100 m, 20 m are left"
+            ],
+        );
 }
 
 #[test]
@@ -97,12 +150,28 @@ fn parts_of_a_split_are_created_and_do_not_exceed_the_lot() {
 #[test]
 fn lots_are_merged_into_a_new_one() {
     given(&[yarn(), roll()])
-        .when("lot.merge", json!({"lot": "M", "from": []}), expect!["refused by lot.merged_from_nothing on lot M: lot M is merged from no lot"])
-        .when("lot.merge", json!({"lot": "M", "from": [{"lot": "R"}], "quantity": {"value": 100.0, "unit": "m"}}), expect![[r#"
+        .when(
+            "lot.merge",
+            json!({"lot": "M", "from": []}),
+            expect!["refused by lot.merged_from_nothing on lot M: lot M is merged from no lot"],
+        )
+        .when(
+            "lot.merge",
+            json!({"lot": "M", "from": [{"lot": "R"}], "quantity": {"value": 100.0, "unit": "m"}}),
+            expect![[r#"
             lot.merged {"lot":"M","from":[{"lot":"R"}],"quantity":{"value":100.0,"unit":"m"}}
-            lot.created {"lot":"M","material":"poplin","kind":"roll","quantity":{"value":100.0,"unit":"m"}}"#]])
-        .when("lot.merge", json!({"lot": "N", "from": [{"lot": "R"}]}), expect!["refused by lot.used_after_merge on lot R: lot R was merged into lot M"])
-        .when("lot.merge", json!({"lot": "M", "from": [{"lot": "Y"}]}), expect!["refused by lot.made_twice on lot M: lot M came to be before"]);
+            lot.created {"lot":"M","material":"poplin","kind":"roll","quantity":{"value":100.0,"unit":"m"}}"#]],
+        )
+        .when(
+            "lot.merge",
+            json!({"lot": "N", "from": [{"lot": "R"}]}),
+            expect!["refused by lot.used_after_merge on lot R: lot R was merged into lot M"],
+        )
+        .when(
+            "lot.merge",
+            json!({"lot": "M", "from": [{"lot": "Y"}]}),
+            expect!["refused by lot.made_twice on lot M: lot M came to be before"],
+        );
 }
 
 #[test]

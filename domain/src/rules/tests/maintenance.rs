@@ -55,9 +55,24 @@ fn a_nonconformance_is_decided_once() {
 
 #[test]
 fn an_inspection_is_recorded_once_with_points_from_1_to_4() {
-    let record = |points: u8| json!({"inspection": "I", "verdict": "pass", "defects": [{"code": "hole", "points": points}]});
+    let record =
+        |points: u8| json!({"inspection": "I", "verdict": "pass", "defects": [{"code": "hole", "points": points}]});
     given(&[])
-        .when("inspection.record", record(5), expect!["refused by inspection.points on inspection I: a defect has 1 to 4 points (ASTM D5430), not 5"])
-        .when("inspection.record", record(4), expect![[r#"inspection.recorded {"inspection":"I","defects":[{"code":"hole","points":4}],"verdict":"pass"}"#]])
-        .when("inspection.record", record(4), expect!["refused by inspection.recorded_twice on inspection I: inspection I was recorded before"]);
+        .when(
+            "inspection.record",
+            record(5),
+            expect!["refused by inspection.points on inspection I: a defect has 1 to 4 points (ASTM D5430), not 5"],
+        )
+        .when(
+            "inspection.record",
+            record(4),
+            expect![[
+                r#"inspection.recorded {"inspection":"I","defects":[{"code":"hole","points":4}],"verdict":"pass"}"#
+            ]],
+        )
+        .when(
+            "inspection.record",
+            record(4),
+            expect!["refused by inspection.recorded_twice on inspection I: inspection I was recorded before"],
+        );
 }

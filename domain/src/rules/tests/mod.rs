@@ -1,7 +1,7 @@
 //! Given what has happened, when somebody asks for something, then these events or this refusal.
 
-mod lots;
 mod looms;
+mod lots;
 mod maintenance;
 mod models;
 mod properties;
@@ -18,7 +18,9 @@ fn event(event_type: &str, payload: Value) -> Event {
 
 /// What has happened.
 fn given(events: &[(&str, Value)]) -> Given {
-    Given(States::given(events.iter().map(|(event_type, payload)| event(event_type, payload.clone())).collect::<Vec<_>>().iter()))
+    Given(States::given(
+        events.iter().map(|(event_type, payload)| event(event_type, payload.clone())).collect::<Vec<_>>().iter(),
+    ))
 }
 
 struct Given(States);
@@ -30,7 +32,9 @@ impl Given {
         let text = match decide(&self.0, command) {
             Ok(events) => {
                 events.iter().for_each(|event| self.0.evolve(event));
-                let line = |event: &Event| format!("{} {}", event.event_type(), String::from_utf8(event.encode().unwrap()).unwrap());
+                let line = |event: &Event| {
+                    format!("{} {}", event.event_type(), String::from_utf8(event.encode().unwrap()).unwrap())
+                };
                 events.iter().map(line).collect::<Vec<_>>().join("\n")
             }
             Err(Rejection { rule, on, reason, reason_zh }) => {
@@ -57,12 +61,18 @@ fn the_story_of_the_examples_contradicts_itself_only_where_a_beam_is_tied_that_w
     let mut states = States::new();
     let mut found = Vec::new();
     for event in crate::events::story() {
-        found.extend(states.contradictions(&event).into_iter().map(|(key, found)| format!("{} {} on {key}", event.event_type(), found.rule)));
+        found.extend(
+            states
+                .contradictions(&event)
+                .into_iter()
+                .map(|(key, found)| format!("{} {} on {key}", event.event_type(), found.rule)),
+        );
         states.evolve(&event);
     }
     expect_test::expect![[r#"
         weaving.warp_tied loom.beam_not_mounted on asset L07
-        weaving.beam_finished loom.beam_not_mounted on asset L07"#]].assert_eq(&found.join("\n"));
+        weaving.beam_finished loom.beam_not_mounted on asset L07"#]]
+    .assert_eq(&found.join("\n"));
 }
 
 #[test]
@@ -78,7 +88,10 @@ fn every_command_is_read_and_an_unknown_field_is_named() {
     let command: Command = serde_json::from_str(text).unwrap();
     assert_eq!(command, Command::from(event("lot.shipped", serde_json::json!({"lot": "R-1", "shipment": "S-7"}))));
     let refused = |text: &str| serde_json::from_str::<Command>(text).unwrap_err().to_string();
-    expect_test::expect![[r#"command "lot.melt" is not known"#]].assert_eq(&refused(r#"{"command": "lot.melt", "data": {}}"#));
-    expect_test::expect![[r#"command "lot.ship": missing field `shipment`"#]].assert_eq(&refused(r#"{"command": "lot.ship", "data": {"lot": "R-1"}}"#));
-    expect_test::expect!["unknown field `by`, expected `command` or `data` at line 1 column 40"].assert_eq(&refused(r#"{"command": "lot.ship", "data": {}, "by": "me"}"#));
+    expect_test::expect![[r#"command "lot.melt" is not known"#]]
+        .assert_eq(&refused(r#"{"command": "lot.melt", "data": {}}"#));
+    expect_test::expect![[r#"command "lot.ship": missing field `shipment`"#]]
+        .assert_eq(&refused(r#"{"command": "lot.ship", "data": {"lot": "R-1"}}"#));
+    expect_test::expect!["unknown field `by`, expected `command` or `data` at line 1 column 40"]
+        .assert_eq(&refused(r#"{"command": "lot.ship", "data": {}, "by": "me"}"#));
 }

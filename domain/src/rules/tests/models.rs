@@ -57,7 +57,9 @@ fn a_deployment_moves_between_versions_that_are_there() {
 #[test]
 fn only_a_version_that_ran_predicts() {
     let prediction = |version: u32| json!({"deployment": "D", "model": "M", "version": version, "asset": "L1", "inputs": [], "outputs": {"y": 1.0}});
-    given(&[("deployment.deployed", deploy(1))])
-        .observed("prediction.made", prediction(1), expect![[""]])
-        .observed("prediction.made", prediction(2), expect!["deployment.never_ran on deployment D: version 2 of model M never ran in deployment D"]);
+    given(&[("deployment.deployed", deploy(1))]).observed("prediction.made", prediction(1), expect![[""]]).observed(
+        "prediction.made",
+        prediction(2),
+        expect!["deployment.never_ran on deployment D: version 2 of model M never ran in deployment D"],
+    );
 }
