@@ -13,6 +13,7 @@
 
 pub mod filters;
 pub mod folds;
+pub mod trace;
 
 mod digest;
 mod entry;

@@ -3,6 +3,8 @@
 pub mod catalog;
 pub mod episode_view;
 pub mod episodes;
+pub mod genealogy;
+mod genealogy_fold;
 pub mod latest;
 pub mod models;
 pub mod states;
