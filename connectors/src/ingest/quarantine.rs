@@ -1,0 +1,64 @@
+//! Inputs that were not understood.
+
+use base64::Engine as _;
+use domain::Event;
+use domain::events::InputQuarantined;
+use eventlog::{Digest, NewEvent};
+use projections::{Meta, seal as seal_event};
+
+use super::{IngestError, MAX_QUARANTINED_BYTES};
+
+/// An input on its way into quarantine.
+#[derive(Clone, Copy, Debug)]
+pub struct Quarantined<'a> {
+    /// The source that it came from (`mqtt:shed-1`); it becomes the stream's key.
+    pub source: &'a str,
+    /// Where in the source: the topic, node or row.
+    pub address: &'a str,
+    /// The field that is wrong, where one is.
+    pub field: Option<&'a str>,
+    /// What is wrong.
+    pub reason: &'a str,
+    /// The input.
+    pub payload: &'a [u8],
+    /// What tells equal inputs apart, where the source knows: a time, a row number. Without it equal inputs are kept once.
+    pub occurrence: Option<&'a str>,
+}
+
+/// Makes the event. Its id follows from everything that it says, so that a redelivery is the same event.
+pub(super) fn seal(input: &Quarantined<'_>) -> Result<NewEvent, IngestError> {
+    let (kept, cut) = match input.payload.get(..MAX_QUARANTINED_BYTES) {
+        Some(kept) if input.payload.len() > MAX_QUARANTINED_BYTES => (kept, true),
+        _ => (input.payload, false),
+    };
+    let whole = Digest::of(input.payload);
+    let reason = if cut {
+        format!(
+            "{} (the first {MAX_QUARANTINED_BYTES} of {} bytes are kept; SHA-256 of the whole: {whole})",
+            input.reason,
+            input.payload.len()
+        )
+    } else {
+        input.reason.to_owned()
+    };
+    let (text, base64) = match std::str::from_utf8(kept) {
+        Ok(text) => (Some(text.to_owned()), None),
+        Err(_) => (None, Some(base64::engine::general_purpose::STANDARD.encode(kept))),
+    };
+    let identity = serde_json::json!([input.address, input.field, reason, whole.to_string(), input.occurrence]);
+    let external_id = format!("quarantine:{}", Digest::of(identity.to_string().as_bytes()));
+    let event = Event::from(InputQuarantined {
+        source: input.source.to_owned(),
+        address: input.address.to_owned(),
+        field: input.field.map(str::to_owned),
+        reason,
+        text,
+        base64,
+    });
+    let meta = Meta::foreign(input.source, input.source, &external_id, None);
+    seal_event(&event, meta).map_err(|error| IngestError::Invalid {
+        index: 0,
+        field: "source",
+        reason: error.to_string(),
+    })
+}
