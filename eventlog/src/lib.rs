@@ -22,6 +22,7 @@ mod contract;
 mod ids;
 mod record;
 mod subscription;
+mod tree;
 
 pub mod conformance;
 pub mod embedded;
@@ -36,3 +37,4 @@ pub use contract::{
 };
 pub use ids::{Category, Digest, EventId, EventType, InvalidName, LogId, Position, Revision, StreamId, Tag};
 pub use record::{ContentType, DigestAlgorithm, NewEvent, PayloadDigest, Record};
+pub use tree::Tree;

@@ -1,0 +1,271 @@
+//! Records and batches as bytes: see docs/log-format.md, which another reader can be written from.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::fields::{Fields, put_at};
+use crate::record::nanoseconds;
+use crate::{
+    ContentType, Digest, DigestAlgorithm, EventId, EventType, LogId, NewEvent, PayloadDigest, Position, Record,
+    Revision, StreamId, Tag,
+};
+
+/// The bytes before a record's body: its length and its checksum.
+pub(super) const RECORD_PREFIX: usize = 8;
+
+/// The bytes of a batch header.
+pub(super) const BATCH_HEADER: usize = 40;
+
+/// Batches begin at multiples of this.
+pub(super) const BATCH_ALIGNMENT: u64 = 16;
+
+/// What a batch begins with.
+pub(super) const BATCH_MAGIC: [u8; 4] = *b"MWB1";
+
+/// Places within a record's body, as the committer fills them in.
+const AT_POSITION: usize = 0;
+const AT_REVISION: usize = 8;
+pub(super) const AT_RECORD_TIME: usize = 16;
+const AT_LEAF: usize = 24;
+
+const HAS_EVENT_TIME: u8 = 1;
+const HAS_CORRELATION: u8 = 2;
+const HAS_CAUSATION: u8 = 4;
+const HAS_DATA_KEY: u8 = 8;
+const HAS_SOURCE: u8 = 16;
+const HAS_EXTERNAL_ID: u8 = 32;
+
+/// What every checksum of a segment starts from, so that blocks of another log or of another segment never validate.
+pub(super) fn seed(log: LogId, segment: u64) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(log.as_uuid().as_bytes()), &segment.to_le_bytes())
+}
+
+/// A record and the leaf digest that is stored with it.
+#[derive(Clone, Debug)]
+pub(super) struct Stored {
+    pub(super) record: Record,
+    pub(super) leaf: Digest,
+}
+
+/// Encodes everything that the caller knows; the rest is zero until [`seal_record`].
+pub(super) fn put_event(out: &mut Vec<u8>, event: &NewEvent) {
+    let start = out.len();
+    out.extend([0; RECORD_PREFIX + AT_LEAF + 32]);
+    out.extend(event.id.as_uuid().as_bytes());
+    out.extend(event.payload_digest.digest.as_bytes());
+    let mut flags = 0;
+    for (has, flag) in [
+        (event.event_time.is_some(), HAS_EVENT_TIME),
+        (event.correlation_id.is_some(), HAS_CORRELATION),
+        (event.causation_id.is_some(), HAS_CAUSATION),
+        (event.data_key_id.is_some(), HAS_DATA_KEY),
+        (event.source.is_some(), HAS_SOURCE),
+        (event.external_id.is_some(), HAS_EXTERNAL_ID),
+    ] {
+        flags |= if has { flag } else { 0 };
+    }
+    out.extend([flags, content_code(event.content_type), algorithm_code(event.payload_digest.algorithm), 0]);
+    out.extend(event.schema_version.to_le_bytes());
+    out.extend(u16::try_from(event.tags.len()).unwrap_or(u16::MAX).to_le_bytes());
+    if let Some(time) = event.event_time {
+        out.extend(nanoseconds(time).to_le_bytes());
+    }
+    for id in [&event.correlation_id, &event.causation_id, &event.data_key_id].into_iter().flatten() {
+        out.extend(id.as_bytes());
+    }
+    let texts = [Some(event.stream.as_str()), Some(event.event_type.as_str()), Some(event.actor.as_str())];
+    let optional = [event.source.as_deref(), event.external_id.as_deref()];
+    for text in texts.into_iter().chain(optional).flatten().chain(event.tags.iter().map(Tag::as_str)) {
+        // Admission keeps every header far below 64 KiB.
+        out.extend(u16::try_from(text.len()).unwrap_or(u16::MAX).to_le_bytes());
+        out.extend(text.as_bytes());
+    }
+    out.extend(u32::try_from(event.payload.len()).unwrap_or(u32::MAX).to_le_bytes());
+    out.extend(&event.payload);
+    let length = u32::try_from(out.len() - start - RECORD_PREFIX).unwrap_or(u32::MAX);
+    put_at(out, start, &length.to_le_bytes());
+}
+
+/// Fills in what the committer decides, and the checksum. `bytes` is one record with its prefix.
+pub(super) fn seal_record(bytes: &mut [u8], record: &Record, leaf: &Digest, seed: u32) {
+    put_at(bytes, RECORD_PREFIX + AT_POSITION, &record.position.get().to_le_bytes());
+    put_at(bytes, RECORD_PREFIX + AT_REVISION, &record.revision.get().to_le_bytes());
+    put_at(bytes, RECORD_PREFIX + AT_RECORD_TIME, &nanoseconds(record.record_time).to_le_bytes());
+    put_at(bytes, RECORD_PREFIX + AT_LEAF, leaf.as_bytes());
+    let checksum = crc32c::crc32c_append(seed, bytes.get(RECORD_PREFIX..).unwrap_or_default());
+    put_at(bytes, 4, &checksum.to_le_bytes());
+}
+
+/// The length of the record that begins here, with its prefix.
+pub(super) fn record_bytes(bytes: &[u8]) -> Option<usize> {
+    Some(Fields::new(bytes).u32()? as usize + RECORD_PREFIX)
+}
+
+/// Reads one record (with its prefix) that `bytes` begins with, and checks its checksum. Payloads that make up most of `shared` share its memory.
+pub(super) fn read_record(bytes: &[u8], seed: u32, shared: Option<&Bytes>) -> Result<Stored, &'static str> {
+    let mut prefix = Fields::new(bytes);
+    let (Some(length), Some(checksum)) = (prefix.u32(), prefix.u32()) else { return Err("the record is cut off") };
+    let body = prefix.take(length as usize).ok_or("the record is cut off")?;
+    if crc32c::crc32c_append(seed, body) != checksum {
+        return Err("the checksum of the record does not fit");
+    }
+    read_body(body, shared).ok_or("the fields of the record do not fit together")
+}
+
+fn read_body(body: &[u8], shared: Option<&Bytes>) -> Option<Stored> {
+    let mut fields = Fields::new(body);
+    let position = Position::new(fields.u64()?);
+    let revision = Revision::new(fields.u64()?);
+    let record_time = timestamp(fields.i64()?)?;
+    let leaf = Digest::new(fields.array()?);
+    let id = EventId::new(Uuid::from_bytes(fields.array()?));
+    let digest = Digest::new(fields.array()?);
+    let flags = fields.u8()?;
+    let content_type = content_type(fields.u8()?)?;
+    let algorithm = algorithm(fields.u8()?)?;
+    let _reserved = fields.u8()?;
+    let schema_version = fields.u16()?;
+    let tag_count = fields.u16()?;
+    let has = |flag: u8| flags & flag != 0;
+    let event_time = if has(HAS_EVENT_TIME) { Some(timestamp(fields.i64()?)?) } else { None };
+    let mut uuid = |flag: u8| -> Option<Option<Uuid>> {
+        if has(flag) { fields.array().map(|bytes| Some(Uuid::from_bytes(bytes))) } else { Some(None) }
+    };
+    let correlation_id = uuid(HAS_CORRELATION)?;
+    let causation_id = uuid(HAS_CAUSATION)?;
+    let data_key_id = uuid(HAS_DATA_KEY)?;
+    let stream = StreamId::new(fields.text()?).ok()?;
+    let event_type = EventType::new(fields.text()?).ok()?;
+    let actor = fields.text()?.to_owned();
+    let source = if has(HAS_SOURCE) { Some(fields.text()?.to_owned()) } else { None };
+    let external_id = if has(HAS_EXTERNAL_ID) { Some(fields.text()?.to_owned()) } else { None };
+    let mut tags = Vec::with_capacity(usize::from(tag_count).min(crate::admission::MAX_TAGS));
+    for _ in 0..tag_count {
+        tags.push(Tag::new(fields.text()?).ok()?);
+    }
+    let payload_bytes = fields.u32()?;
+    let payload = fields.take(payload_bytes as usize)?;
+    if !fields.is_empty() {
+        return None;
+    }
+    let payload = match shared {
+        Some(shared) if payload.len() > shared.len() / 4 => shared.slice_ref(payload),
+        _ => Bytes::copy_from_slice(payload),
+    };
+    let record = Record {
+        position,
+        revision,
+        record_time,
+        id,
+        stream,
+        event_type,
+        schema_version,
+        event_time,
+        source,
+        external_id,
+        tags,
+        actor,
+        correlation_id,
+        causation_id,
+        data_key_id,
+        content_type,
+        payload_digest: PayloadDigest { algorithm, digest },
+        payload,
+    };
+    Some(Stored { record, leaf })
+}
+
+pub(super) fn timestamp(nanoseconds: i64) -> Option<Timestamp> {
+    Timestamp::from_nanosecond(i128::from(nanoseconds)).ok()
+}
+
+fn content_code(content_type: ContentType) -> u8 {
+    match content_type {
+        ContentType::Json => 1,
+        ContentType::Frame => 2,
+        ContentType::Octets => 3,
+    }
+}
+
+fn content_type(code: u8) -> Option<ContentType> {
+    match code {
+        1 => Some(ContentType::Json),
+        2 => Some(ContentType::Frame),
+        3 => Some(ContentType::Octets),
+        _ => None,
+    }
+}
+
+fn algorithm_code(algorithm: DigestAlgorithm) -> u8 {
+    match algorithm {
+        DigestAlgorithm::Sha256 => 1,
+        DigestAlgorithm::FrameSha256 => 2,
+    }
+}
+
+fn algorithm(code: u8) -> Option<DigestAlgorithm> {
+    match code {
+        1 => Some(DigestAlgorithm::Sha256),
+        2 => Some(DigestAlgorithm::FrameSha256),
+        _ => None,
+    }
+}
+
+/// What a batch header says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BatchHeader {
+    /// The bytes of the records that follow.
+    pub(super) length: u32,
+    pub(super) checksum: u32,
+    pub(super) first: Position,
+    pub(super) count: u32,
+    /// Every position below was durable when this batch was written.
+    pub(super) durable_upto: Position,
+}
+
+impl BatchHeader {
+    /// The header in bytes, with the checksum over the rest of it and the records.
+    pub(super) fn to_bytes(
+        first: Position,
+        count: u32,
+        durable_upto: Position,
+        records: &[u8],
+        seed: u32,
+    ) -> [u8; BATCH_HEADER] {
+        let mut bytes = [0; BATCH_HEADER];
+        put_at(&mut bytes, 0, &BATCH_MAGIC);
+        put_at(&mut bytes, 4, &u32::try_from(records.len()).unwrap_or(u32::MAX).to_le_bytes());
+        put_at(&mut bytes, 16, &first.get().to_le_bytes());
+        put_at(&mut bytes, 24, &count.to_le_bytes());
+        put_at(&mut bytes, 32, &durable_upto.get().to_le_bytes());
+        let checksum = batch_checksum(&bytes, records, seed);
+        put_at(&mut bytes, 8, &checksum.to_le_bytes());
+        bytes
+    }
+
+    /// Reads a header; whether the records fit to it is another question.
+    pub(super) fn read(bytes: &[u8; BATCH_HEADER]) -> Option<Self> {
+        let mut fields = Fields::new(bytes);
+        if fields.array()? != BATCH_MAGIC {
+            return None;
+        }
+        let (length, checksum) = (fields.u32()?, fields.u32()?);
+        let _flags = fields.u32()?;
+        let (first, count) = (Position::new(fields.u64()?), fields.u32()?);
+        let _reserved = fields.u32()?;
+        Some(Self { length, checksum, first, count, durable_upto: Position::new(fields.u64()?) })
+    }
+}
+
+/// The checksum of a batch: the length, everything after the checksum, the records.
+pub(super) fn batch_checksum(header: &[u8; BATCH_HEADER], records: &[u8], seed: u32) -> u32 {
+    let length = crc32c::crc32c_append(seed, header.get(4..8).unwrap_or_default());
+    let rest = crc32c::crc32c_append(length, header.get(12..).unwrap_or_default());
+    crc32c::crc32c_append(rest, records)
+}
+
+/// The bytes from here to where the next batch may begin.
+pub(super) fn padding(offset: u64) -> usize {
+    usize::try_from(offset.next_multiple_of(BATCH_ALIGNMENT) - offset).unwrap_or(0)
+}

@@ -1,0 +1,179 @@
+//! The index of one segment: in memory while the segment grows, in a sorted file afterwards. Derived, always.
+
+use std::collections::HashMap;
+
+use super::index_file::FileIndex;
+use crate::{Category, EventId, EventType, Query, QueryItem, ReadError, Record, StreamId, Tag};
+
+/// Where the records of one stream, category, type or tag stand in one segment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Posting {
+    /// For a stream the revision of its first record in this segment, otherwise 0.
+    pub(super) base: u64,
+    /// Rows (positions within the segment), ascending.
+    pub(super) rows: Vec<u32>,
+}
+
+/// What a posting is about, as bytes that sort.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Key(Box<[u8]>);
+
+impl Key {
+    fn of(kind: u8, name: &str) -> Self {
+        let mut bytes = Vec::with_capacity(name.len() + 1);
+        bytes.push(kind);
+        bytes.extend(name.as_bytes());
+        Self(bytes.into())
+    }
+
+    pub(super) fn stream(stream: &StreamId) -> Self {
+        Self::of(b's', stream.as_str())
+    }
+
+    pub(super) fn category(name: &str) -> Self {
+        Self::of(b'c', name)
+    }
+
+    pub(super) fn event_type(event_type: &EventType) -> Self {
+        Self::of(b't', event_type.as_str())
+    }
+
+    pub(super) fn tag(tag: &Tag) -> Self {
+        Self::of(b'g', tag.as_str())
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// The index of a segment that still grows, or whose file is not written yet.
+#[derive(Debug, Default)]
+pub(super) struct MemoryIndex {
+    pub(super) offsets: Vec<u32>,
+    pub(super) ids: HashMap<EventId, u32>,
+    pub(super) postings: HashMap<Key, Posting>,
+}
+
+impl MemoryIndex {
+    /// Adds the next record, which begins at this offset of the file.
+    pub(super) fn push(&mut self, record: &Record, offset: u32) {
+        let row = u32::try_from(self.offsets.len()).unwrap_or(u32::MAX);
+        self.offsets.push(offset);
+        self.ids.insert(record.id, row);
+        let stream = self.postings.entry(Key::stream(&record.stream)).or_default();
+        if stream.rows.is_empty() {
+            stream.base = record.revision.get();
+        }
+        stream.rows.push(row);
+        self.postings.entry(Key::category(record.stream.category())).or_default().rows.push(row);
+        self.postings.entry(Key::event_type(&record.event_type)).or_default().rows.push(row);
+        for tag in &record.tags {
+            let posting = self.postings.entry(Key::tag(tag)).or_default();
+            // A tag that stands twice on a record counts once.
+            if posting.rows.last() != Some(&row) {
+                posting.rows.push(row);
+            }
+        }
+    }
+}
+
+/// The index of a segment, wherever it is.
+#[derive(Debug)]
+pub(super) enum Index {
+    /// In memory.
+    Memory(MemoryIndex),
+    /// In a file beside the segment.
+    File(FileIndex),
+}
+
+impl Index {
+    /// The row of the event with this id.
+    pub(super) fn id(&self, id: EventId) -> Result<Option<u32>, ReadError> {
+        match self {
+            Self::Memory(index) => Ok(index.ids.get(&id).copied()),
+            Self::File(index) => index.id(id),
+        }
+    }
+
+    /// The rows under a key, and for a stream its first revision here.
+    pub(super) fn posting(&self, key: &Key) -> Result<Option<Posting>, ReadError> {
+        match self {
+            Self::Memory(index) => Ok(index.postings.get(key).cloned()),
+            Self::File(index) => index.posting(key),
+        }
+    }
+
+    /// The revision of the last record of the stream in this segment.
+    pub(super) fn last_revision(&self, key: &Key) -> Result<Option<u64>, ReadError> {
+        let last = |posting: &Posting| posting.base + (posting.rows.len() as u64).saturating_sub(1);
+        match self {
+            Self::Memory(index) => Ok(index.postings.get(key).map(last)),
+            Self::File(index) => Ok(index.posting(key)?.as_ref().map(last)),
+        }
+    }
+
+    /// Where the records of `count` rows begin in the file.
+    pub(super) fn offsets(&self, row: u32, count: u32) -> Result<Vec<u32>, ReadError> {
+        match self {
+            Self::Memory(index) => {
+                let rows = index.offsets.iter().skip(row as usize).take(count as usize);
+                Ok(rows.copied().collect())
+            }
+            Self::File(index) => index.offsets(row, count),
+        }
+    }
+
+    /// The rows below `count` that match, ascending. Never asked with a query that matches everything.
+    pub(super) fn matching(&self, query: &Query, count: u32) -> Result<Vec<u32>, ReadError> {
+        let mut all = Vec::new();
+        for item in &query.items {
+            all.push(self.matching_item(item, count)?);
+        }
+        Ok(union(all))
+    }
+
+    fn matching_item(&self, item: &QueryItem, count: u32) -> Result<Vec<u32>, ReadError> {
+        let mut parts = Vec::new();
+        for tag in &item.tags {
+            parts.push(self.rows(&Key::tag(tag))?);
+        }
+        if !item.types.is_empty() {
+            let keys = item.types.iter().map(Key::event_type);
+            parts.push(self.any_of(keys)?);
+        }
+        if !item.categories.is_empty() {
+            let keys = item.categories.iter().map(Category::as_str).map(Key::category);
+            parts.push(self.any_of(keys)?);
+        }
+        let mut rows = match parts.into_iter().reduce(|one, two| intersection(&one, &two)) {
+            Some(rows) => rows,
+            None => (0..count).collect(),
+        };
+        rows.truncate(rows.partition_point(|row| *row < count));
+        Ok(rows)
+    }
+
+    fn rows(&self, key: &Key) -> Result<Vec<u32>, ReadError> {
+        Ok(self.posting(key)?.map(|posting| posting.rows).unwrap_or_default())
+    }
+
+    fn any_of(&self, keys: impl Iterator<Item = Key>) -> Result<Vec<u32>, ReadError> {
+        keys.map(|key| self.rows(&key)).collect::<Result<Vec<_>, _>>().map(union)
+    }
+}
+
+fn union(mut lists: Vec<Vec<u32>>) -> Vec<u32> {
+    if lists.len() <= 1 {
+        return lists.pop().unwrap_or_default();
+    }
+    let mut all = lists.concat();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+fn intersection(one: &[u32], two: &[u32]) -> Vec<u32> {
+    let (short, long) = if one.len() <= two.len() { (one, two) } else { (two, one) };
+    short.iter().copied().filter(|row| long.binary_search(row).is_ok()).collect()
+}

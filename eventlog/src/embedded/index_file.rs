@@ -1,0 +1,269 @@
+//! The index of a sealed segment as a sorted file, read by binary search: see docs/log-format.md. It may be deleted at any time.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use uuid::Uuid;
+
+use super::error::read_io;
+use super::fields::Fields;
+use super::index::{Key, MemoryIndex, Posting};
+use super::segment::{Header, read_up_to, sync_directory};
+use crate::{EventId, LogId, ReadError};
+
+const MAGIC: [u8; 8] = *b"MWINDEX1";
+const HEADER_BYTES: usize = 96;
+const ID_BYTES: u64 = 20;
+const ENTRY_PREFIX: usize = 18;
+const BLOOM_BITS_PER_KEY: usize = 10;
+const BLOOM_HASHES: u64 = 7;
+
+/// A sorted index file with its Bloom filter in memory.
+#[derive(Debug)]
+pub(super) struct FileIndex {
+    name: String,
+    file: File,
+    bloom: Vec<u8>,
+    rows: u32,
+    ids: u32,
+    keys: u32,
+}
+
+fn name(number: u64) -> String {
+    format!("{number:010}.index")
+}
+
+impl FileIndex {
+    /// Writes the index of a segment that will not change any more, and opens it.
+    pub(super) fn write(
+        directory: &Path,
+        header: &Header,
+        segment_bytes: u64,
+        index: &MemoryIndex,
+    ) -> std::io::Result<Self> {
+        let name = name(header.number);
+        let unfinished = directory.join(format!("{name}.unfinished"));
+        std::fs::write(&unfinished, to_bytes(header, segment_bytes, index))?;
+        File::open(&unfinished)?.sync_all()?;
+        std::fs::rename(&unfinished, directory.join(&name))?;
+        sync_directory(directory)?;
+        Self::open(directory, header, segment_bytes, index.offsets.len() as u64)
+            .ok_or_else(|| std::io::Error::other(format!("{name} cannot be read back")))
+    }
+
+    /// Opens the index of a segment, when there is one that belongs to these very bytes and rows.
+    pub(super) fn open(directory: &Path, header: &Header, segment_bytes: u64, rows: u64) -> Option<Self> {
+        let name = name(header.number);
+        let file = File::open(directory.join(&name)).ok()?;
+        let mut bytes = [0; HEADER_BYTES];
+        if read_up_to(&file, &mut bytes, 0).ok()? < HEADER_BYTES {
+            return None;
+        }
+        let mut fields = Fields::new(&bytes);
+        let magic = fields.array::<8>()?;
+        let log = LogId::new(Uuid::from_bytes(fields.array()?));
+        let (number, base, of_bytes, file_bytes) = (fields.u64()?, fields.u64()?, fields.u64()?, fields.u64()?);
+        let (of_rows, ids, keys, bloom_bytes) = (fields.u32()?, fields.u32()?, fields.u32()?, fields.u32()?);
+        let checksum = fields.u32()?;
+        let fits = magic == MAGIC
+            && (log, number, base) == (header.log, header.number, header.base.get())
+            && (of_bytes, u64::from(of_rows)) == (segment_bytes, rows)
+            && file.metadata().ok()?.len() == file_bytes
+            && u64::from(bloom_bytes) < file_bytes;
+        if !fits {
+            return None;
+        }
+        let mut bloom = vec![0; bloom_bytes as usize];
+        if read_up_to(&file, &mut bloom, HEADER_BYTES as u64).ok()? < bloom.len() {
+            return None;
+        }
+        let found = crc32c::crc32c_append(crc32c::crc32c(bytes.get(..72)?), &bloom);
+        (found == checksum).then_some(Self { name, file, bloom, rows: of_rows, ids, keys })
+    }
+
+    pub(super) fn rows(&self) -> u32 {
+        self.rows
+    }
+
+    pub(super) fn id(&self, id: EventId) -> Result<Option<u32>, ReadError> {
+        let wanted = id.as_uuid().as_bytes();
+        if !bloom_holds(&self.bloom, wanted) {
+            return Ok(None);
+        }
+        let (mut low, mut high) = (0, u64::from(self.ids));
+        while low < high {
+            let middle = low.midpoint(high);
+            let entry: [u8; ID_BYTES as usize] = self.read(self.ids_at() + middle * ID_BYTES)?;
+            let (found, row) = entry.split_at(16);
+            match found.cmp(wanted) {
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+                std::cmp::Ordering::Equal => return Ok(Fields::new(row).u32()),
+            }
+        }
+        Ok(None)
+    }
+
+    pub(super) fn posting(&self, key: &Key) -> Result<Option<Posting>, ReadError> {
+        if !bloom_holds(&self.bloom, key.as_bytes()) {
+            return Ok(None);
+        }
+        let (mut low, mut high) = (0, u64::from(self.keys));
+        while low < high {
+            let middle = low.midpoint(high);
+            let at = u64::from_le_bytes(self.read(self.directory_at() + middle * 8)?);
+            let entry = self.entry(at)?;
+            match entry.key.as_slice().cmp(key.as_bytes()) {
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+                std::cmp::Ordering::Equal => return self.rows_of(&entry, at).map(Some),
+            }
+        }
+        Ok(None)
+    }
+
+    pub(super) fn offsets(&self, row: u32, count: u32) -> Result<Vec<u32>, ReadError> {
+        let count = count.min(self.rows.saturating_sub(row));
+        let mut bytes = vec![0; count as usize * 4];
+        self.fill(&mut bytes, self.offsets_at() + u64::from(row) * 4)?;
+        Ok(numbers(&bytes))
+    }
+
+    fn entry(&self, at: u64) -> Result<Entry, ReadError> {
+        let prefix: [u8; ENTRY_PREFIX] = self.read(at)?;
+        let mut fields = Fields::new(&prefix);
+        let mut read = || Some((fields.u16()?, fields.u64()?, fields.u32()?, fields.u32()?));
+        let (length, base, count, checksum) = read().ok_or_else(|| self.damaged())?;
+        if count > self.rows {
+            return Err(self.damaged());
+        }
+        let mut key = vec![0; usize::from(length)];
+        self.fill(&mut key, at + ENTRY_PREFIX as u64)?;
+        Ok(Entry { key, base, count, checksum })
+    }
+
+    fn rows_of(&self, entry: &Entry, at: u64) -> Result<Posting, ReadError> {
+        let mut bytes = vec![0; entry.count as usize * 4];
+        self.fill(&mut bytes, at + (ENTRY_PREFIX + entry.key.len()) as u64)?;
+        if entry_checksum(&entry.key, entry.base, &bytes) != entry.checksum {
+            return Err(self.damaged());
+        }
+        Ok(Posting { base: entry.base, rows: numbers(&bytes) })
+    }
+
+    fn offsets_at(&self) -> u64 {
+        (HEADER_BYTES + self.bloom.len()) as u64
+    }
+
+    fn ids_at(&self) -> u64 {
+        self.offsets_at() + u64::from(self.rows) * 4
+    }
+
+    fn directory_at(&self) -> u64 {
+        self.ids_at() + u64::from(self.ids) * ID_BYTES
+    }
+
+    fn read<const N: usize>(&self, at: u64) -> Result<[u8; N], ReadError> {
+        let mut bytes = [0; N];
+        self.fill(&mut bytes, at)?;
+        Ok(bytes)
+    }
+
+    fn fill(&self, bytes: &mut [u8], at: u64) -> Result<(), ReadError> {
+        self.file.read_exact_at(bytes, at).map_err(read_io(&self.name))
+    }
+
+    fn damaged(&self) -> ReadError {
+        ReadError::Index(format!("{} is damaged; delete it, and it is built anew", self.name))
+    }
+}
+
+struct Entry {
+    key: Vec<u8>,
+    base: u64,
+    count: u32,
+    checksum: u32,
+}
+
+fn numbers(bytes: &[u8]) -> Vec<u32> {
+    bytes.as_chunks::<4>().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect()
+}
+
+fn entry_checksum(key: &[u8], base: u64, rows: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c_append(crc32c::crc32c(key), &base.to_le_bytes()), rows)
+}
+
+fn to_bytes(header: &Header, segment_bytes: u64, index: &MemoryIndex) -> Vec<u8> {
+    let mut ids: Vec<(&[u8; 16], u32)> = index.ids.iter().map(|(id, row)| (id.as_uuid().as_bytes(), *row)).collect();
+    ids.sort_unstable();
+    let mut keys: Vec<(&Key, &Posting)> = index.postings.iter().collect();
+    keys.sort_unstable_by_key(|(key, _)| *key);
+    let mut bloom = vec![0; ((ids.len() + keys.len()) * BLOOM_BITS_PER_KEY).div_ceil(8).max(8)];
+    ids.iter().for_each(|(id, _)| bloom_add(&mut bloom, id.as_slice()));
+    keys.iter().for_each(|(key, _)| bloom_add(&mut bloom, key.as_bytes()));
+
+    let mut body = Vec::new();
+    index.offsets.iter().for_each(|offset| body.extend(offset.to_le_bytes()));
+    for (id, row) in &ids {
+        body.extend(id.as_slice());
+        body.extend(row.to_le_bytes());
+    }
+    let entries_at = (HEADER_BYTES + bloom.len() + body.len() + keys.len() * 8) as u64;
+    let mut entries = Vec::new();
+    for (key, posting) in &keys {
+        body.extend((entries_at + entries.len() as u64).to_le_bytes());
+        put_entry(&mut entries, key, posting);
+    }
+    let file_bytes = entries_at + entries.len() as u64;
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend(header.log.as_uuid().as_bytes());
+    for number in [header.number, header.base.get(), segment_bytes, file_bytes] {
+        bytes.extend(number.to_le_bytes());
+    }
+    for count in [index.offsets.len(), ids.len(), keys.len(), bloom.len()] {
+        bytes.extend(u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes());
+    }
+    let checksum = crc32c::crc32c_append(crc32c::crc32c(&bytes), &bloom);
+    bytes.extend(checksum.to_le_bytes());
+    bytes.resize(HEADER_BYTES, 0);
+    bytes.extend(bloom);
+    bytes.extend(body);
+    bytes.extend(entries);
+    bytes
+}
+
+fn put_entry(out: &mut Vec<u8>, key: &Key, posting: &Posting) {
+    let mut rows = Vec::with_capacity(posting.rows.len() * 4);
+    posting.rows.iter().for_each(|row| rows.extend(row.to_le_bytes()));
+    out.extend(u16::try_from(key.as_bytes().len()).unwrap_or(u16::MAX).to_le_bytes());
+    out.extend(posting.base.to_le_bytes());
+    out.extend(u32::try_from(posting.rows.len()).unwrap_or(u32::MAX).to_le_bytes());
+    out.extend(entry_checksum(key.as_bytes(), posting.base, &rows).to_le_bytes());
+    out.extend(key.as_bytes());
+    out.extend(rows);
+}
+
+/// FNV-1a of 64 bits: fixed for ever, since it is stored.
+fn hash(key: &[u8]) -> u64 {
+    key.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
+}
+
+fn bloom_bits(bytes: usize, key: &[u8]) -> impl Iterator<Item = u64> {
+    let hash = hash(key);
+    let step = (hash >> 33) | 1;
+    let bits = (bytes as u64 * 8).max(1);
+    (0..BLOOM_HASHES).map(move |index| hash.wrapping_add(step.wrapping_mul(index)) % bits)
+}
+
+fn bloom_add(bloom: &mut [u8], key: &[u8]) {
+    for bit in bloom_bits(bloom.len(), key) {
+        if let Some(byte) = bloom.get_mut((bit / 8) as usize) {
+            *byte |= 1 << (bit % 8);
+        }
+    }
+}
+
+fn bloom_holds(bloom: &[u8], key: &[u8]) -> bool {
+    bloom_bits(bloom.len(), key).all(|bit| bloom.get((bit / 8) as usize).is_some_and(|byte| byte >> (bit % 8) & 1 == 1))
+}

@@ -1,0 +1,96 @@
+//! The durable mark: a lower bound of what the log once held, kept outside the segments.
+//!
+//! Two slots are written in turn, so that one of them is whole whatever happens. A log that turns out to be shorter than its mark has lost records
+//! that were acknowledged: that is damage, and nothing may be cut off.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use super::codec::seed;
+use super::fields::Fields;
+use super::segment::{read_up_to, sync_directory};
+use crate::{LogId, Position};
+
+/// The file's name.
+pub(super) const NAME: &str = "durable.mark";
+
+const SLOT_BYTES: usize = 32;
+/// Slots are apart by a page, so that a torn page harms one of them only.
+const SLOT_STRIDE: u64 = 4096;
+
+/// What the mark says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// Every position below was durable.
+    pub(super) tail: Position,
+    /// Whether the log was closed in order with this tail.
+    pub(super) closed: bool,
+}
+
+/// The mark of a log that is open for writing.
+pub(super) struct MarkFile {
+    file: File,
+    log: LogId,
+    writes: u64,
+}
+
+impl MarkFile {
+    /// Opens or creates the mark, and reads what it says.
+    pub(super) fn open(directory: &Path, log: LogId) -> std::io::Result<(Self, Option<Mark>)> {
+        let path = directory.join(NAME);
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let (writes, mark) = newest(&file, log)?.unzip();
+        if mark.is_none() {
+            file.set_len(SLOT_STRIDE * 2)?;
+            file.sync_all()?;
+            sync_directory(directory)?;
+        }
+        Ok((Self { file, log, writes: writes.unwrap_or(0) }, mark))
+    }
+
+    /// Writes the mark durably.
+    pub(super) fn write(&mut self, mark: Mark) -> std::io::Result<()> {
+        self.writes += 1;
+        let mut slot = Vec::with_capacity(SLOT_BYTES);
+        slot.extend(self.writes.to_le_bytes());
+        slot.extend(mark.tail.get().to_le_bytes());
+        slot.extend(u64::from(mark.closed).to_le_bytes());
+        slot.extend(crc32c::crc32c_append(seed(self.log, u64::MAX), &slot).to_le_bytes());
+        slot.resize(SLOT_BYTES, 0);
+        self.file.write_all_at(&slot, self.writes % 2 * SLOT_STRIDE)?;
+        self.file.sync_data()
+    }
+}
+
+/// Reads the mark of a log, without opening it for writing.
+pub(super) fn read(directory: &Path, log: LogId) -> std::io::Result<Option<Mark>> {
+    match File::open(directory.join(NAME)) {
+        Ok(file) => Ok(newest(&file, log)?.map(|(_, mark)| mark)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn newest(file: &File, log: LogId) -> std::io::Result<Option<(u64, Mark)>> {
+    let mut newest: Option<(u64, Mark)> = None;
+    for slot in 0..2 {
+        let mut bytes = [0; SLOT_BYTES];
+        if read_up_to(file, &mut bytes, slot * SLOT_STRIDE)? < SLOT_BYTES {
+            continue;
+        }
+        let read = || {
+            let (content, checksum) = bytes.split_at_checked(24)?;
+            let fits = Fields::new(checksum).u32()? == crc32c::crc32c_append(seed(log, u64::MAX), content);
+            let mut fields = Fields::new(content);
+            let (writes, tail, closed) = (fields.u64()?, fields.u64()?, fields.u64()?);
+            fits.then_some((writes, Mark { tail: Position::new(tail), closed: closed == 1 }))
+        };
+        if let Some(found) = read()
+            && newest.is_none_or(|(writes, _)| found.0 > writes)
+        {
+            newest = Some(found);
+        }
+    }
+    Ok(newest)
+}

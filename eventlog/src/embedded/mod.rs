@@ -1,0 +1,318 @@
+//! The log on segment files: one directory, one process that writes, any number of readers in it.
+//!
+//! **How an append becomes durable.** The caller's task checks, hashes and encodes the events. The committer thread takes whatever waits, checks
+//! idempotency and conditions, gives positions, revisions, record time and leaf digests, writes everything as one batch with one `write` and
+//! one `fdatasync`, and only then moves the tail and answers. Many appends share one sync (group commit).
+//!
+//! **What each crash loses.**
+//! - *The process dies or is killed* (kill -9): nothing that was acknowledged. An append that was not answered may be there entirely or not at all.
+//! - *The machine loses power*: the same, as far as the disk keeps what `fdatasync` said it keeps. The batch that was being written may be
+//!   torn; it was never acknowledged, fails its checksum, is cut off when the log is opened, and [`OpenReport::truncated_bytes`] says so.
+//! - *A write or sync fails*: the log is poisoned. It answers reads of what was durable and takes nothing more until it is opened again. A sync is
+//!   never repeated, since the kernel may have dropped the pages that failed.
+//! - *The disk is full* when a segment is to be allocated: the append is refused with [`crate::AppendError::DiskFull`] and nothing was written.
+//! - *A bit flips or a sector is lost* below what a later batch, the next segment or the durable mark declares durable: the log does not open
+//!   and names the record and the file. It is never cut off there. The durable mark follows the tail within a second and at every orderly close; only
+//!   damage to the very last batch within that second cannot be told from a torn write.
+//! - *The index files are deleted or damaged*: nothing. They are derived; a missing one is built anew from its segment.
+//!
+//! The bytes are described in docs/log-format.md.
+
+mod background;
+mod codec;
+mod committer;
+mod error;
+mod fields;
+mod index;
+mod index_file;
+mod mark;
+mod recovery;
+mod segment;
+mod store;
+mod verify;
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+
+pub use error::OpenError;
+pub use verify::{VerifyError, VerifyReport, verify};
+
+use background::{Background, Job, MAX_WAITING_SEGMENTS};
+use committer::{Command, Committer, Pending, Request};
+use store::Store;
+
+use crate::admission;
+use crate::subscription::{PageSource, follow};
+use crate::tree::Tree;
+use crate::{
+    AppendCondition, AppendError, Appended, BoxFuture, BoxStream, Clock, Direction, EventId, EventLog, Filter, LogId,
+    NewEvent, Position, ReadError, Record, Revision, StreamId,
+};
+
+/// The most appends that wait for the committer.
+const MAX_QUEUE: usize = 4096;
+
+/// The most KiB of encoded events that wait for the committer.
+const MAX_QUEUE_KIB: usize = 256 * 1024;
+
+/// The smallest and the largest segment that may be asked for.
+const SEGMENT_BYTES: std::ops::RangeInclusive<u64> = 8 * 1024..=1024 * 1024 * 1024;
+
+/// How a log is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The bytes that are allocated for a segment, from 8 KiB to 1 GiB. A single larger append gets a larger segment.
+    pub segment_bytes: u64,
+    /// Where record times come from.
+    pub clock: Clock,
+    /// The identity of a log that is created by this call; a new one when `None`.
+    pub new_log_id: Option<LogId>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { segment_bytes: 128 * 1024 * 1024, clock: Clock::system(), new_log_id: None }
+    }
+}
+
+/// What was found when the log was opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenReport {
+    /// Whether the log was created by this call.
+    pub created: bool,
+    /// The number of records.
+    pub records: u64,
+    /// The number of segment files.
+    pub segments: usize,
+    /// The bytes of a torn, never acknowledged tail that were cut off.
+    pub truncated_bytes: u64,
+    /// The number of sealed segments whose index had to be built anew.
+    pub indexes_rebuilt: usize,
+    /// Whether the last process closed the log in order.
+    pub closed_in_order: bool,
+}
+
+/// A log on segment files in one directory. Dropping it closes it in order.
+pub struct EmbeddedLog {
+    store: Arc<Store>,
+    queue: mpsc::Sender<Command>,
+    room: Arc<Semaphore>,
+    tree: Arc<Mutex<Tree>>,
+    report: OpenReport,
+    threads: Mutex<Option<Threads>>,
+}
+
+/// What ends with the log. The lock goes last.
+struct Threads {
+    committer: JoinHandle<()>,
+    background: JoinHandle<()>,
+    _lock: File,
+}
+
+impl Threads {
+    fn join(self) {
+        for (name, thread) in [("committer", self.committer), ("background", self.background)] {
+            if thread.join().is_err() {
+                tracing::error!(thread = name, "a thread of the log ended by a panic");
+            }
+        }
+    }
+}
+
+impl EmbeddedLog {
+    /// Opens the log in a directory, and creates it when there is none. Blocks: it reads the last segment and starts two threads.
+    ///
+    /// # Errors
+    /// [`OpenError`]: locked by another process, damaged, or not readable.
+    pub fn open(directory: &Path, options: Options) -> Result<Self, OpenError> {
+        if !SEGMENT_BYTES.contains(&options.segment_bytes) {
+            let reason = format!("{} is not between 8 KiB and 1 GiB", options.segment_bytes);
+            return Err(OpenError::Option { option: "segment_bytes", reason });
+        }
+        let recovered = recovery::open(directory, &options)?;
+        let tail = recovered.active.next;
+        let (announce, watched) = watch::channel(tail);
+        let store = Arc::new(Store::new(recovered.log, recovered.segments, watched.clone()));
+        let tree = Arc::new(Mutex::new(recovered.active.tree.clone()));
+        let (queue, commands) = mpsc::channel(MAX_QUEUE);
+        let (jobs, background_jobs) = std::sync::mpsc::sync_channel::<Job>(MAX_WAITING_SEGMENTS);
+        let committer = Committer {
+            directory: directory.to_owned(),
+            segment_bytes: options.segment_bytes,
+            clock: options.clock,
+            store: Arc::clone(&store),
+            active: recovered.active,
+            announce,
+            tree: Arc::clone(&tree),
+            background: jobs,
+            buffer: Vec::new(),
+            pending: Pending::default(),
+            poison: None,
+        };
+        let background = Background {
+            directory: directory.to_owned(),
+            mark: recovered.mark,
+            // What was found is marked anew, so that the mark no longer says that the log is closed.
+            marked: Position::START,
+            tail: watched,
+        };
+        let start = |name: &str, run: Box<dyn FnOnce() + Send>| {
+            std::thread::Builder::new()
+                .name(name.to_owned())
+                .spawn(run)
+                .map_err(OpenError::io("starting a thread for", name))
+        };
+        let background = start("log-background", Box::new(move || background.run(&background_jobs)))?;
+        let committer = start("log-committer", Box::new(move || committer.run(commands)))?;
+        Ok(Self {
+            store,
+            queue,
+            room: Arc::new(Semaphore::new(MAX_QUEUE_KIB)),
+            tree,
+            report: recovered.report,
+            threads: Mutex::new(Some(Threads { committer, background, _lock: recovered.lock })),
+        })
+    }
+
+    /// What was found when the log was opened.
+    pub fn report(&self) -> &OpenReport {
+        &self.report
+    }
+
+    /// The Merkle tree over every durable record: its size and root are what a checkpoint signs.
+    pub fn tree(&self) -> Tree {
+        self.tree.lock().clone()
+    }
+
+    /// Writes what was accepted, marks the tail, and gives the directory free. Later appends are refused, reads go on. Blocks for a sync or two.
+    pub fn close(&self) {
+        let Some(threads) = self.threads.lock().take() else { return };
+        // A full queue drains; a closed one means that the committer has ended already.
+        let mut command = Command::Close;
+        loop {
+            match self.queue.try_send(command) {
+                Err(mpsc::error::TrySendError::Full(back)) => {
+                    command = back;
+                    std::thread::yield_now();
+                }
+                Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => break,
+            }
+        }
+        threads.join();
+    }
+
+    async fn append_now(&self, condition: AppendCondition, events: Vec<NewEvent>) -> Result<Appended, AppendError> {
+        admission::check_call(&condition, &events)?;
+        let mut encoded = Vec::with_capacity(events.iter().map(|event| event.payload.len() + 512).sum());
+        let mut lengths = Vec::with_capacity(events.len());
+        for event in &events {
+            let start = encoded.len();
+            codec::put_event(&mut encoded, event);
+            lengths.push(encoded.len() - start);
+        }
+        let kib = u32::try_from(encoded.len().div_ceil(1024).min(MAX_QUEUE_KIB)).unwrap_or(u32::MAX);
+        let permit = Arc::clone(&self.room).acquire_many_owned(kib).await.map_err(|_| AppendError::Closed)?;
+        let (answer, answered) = oneshot::channel();
+        let request = Request { condition, events, encoded, lengths, answer, permit };
+        self.queue.send(Command::Append(Box::new(request))).await.map_err(|_| AppendError::Closed)?;
+        answered.await.unwrap_or(Err(AppendError::Closed))
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Store) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        blocking(Arc::clone(&self.store), read).await
+    }
+}
+
+/// Reads files away from the threads that run tasks.
+async fn blocking<T: Send + 'static>(
+    store: Arc<Store>,
+    read: impl FnOnce(&Store) -> Result<T, ReadError> + Send + 'static,
+) -> Result<T, ReadError> {
+    match tokio::task::spawn_blocking(move || read(&store)).await {
+        Ok(result) => result,
+        Err(error) => Err(ReadError::Index(format!("the read was broken off: {error}"))),
+    }
+}
+
+impl Drop for EmbeddedLog {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// What a subscription holds: the files, but nothing that keeps the log from closing.
+#[derive(Clone)]
+struct Pages(Arc<Store>);
+
+impl PageSource for Pages {
+    async fn page(&self, from: Position, filter: &Filter, limit: usize) -> Result<Vec<Record>, ReadError> {
+        let filter = filter.clone();
+        blocking(Arc::clone(&self.0), move |store| store.read(from, Direction::Forward, &filter, limit)).await
+    }
+}
+
+impl EventLog for EmbeddedLog {
+    fn log_id(&self) -> LogId {
+        self.store.log
+    }
+
+    fn tail(&self) -> Position {
+        self.store.tail()
+    }
+
+    fn watch_tail(&self) -> watch::Receiver<Position> {
+        self.store.watch_tail()
+    }
+
+    fn append(
+        &self,
+        condition: AppendCondition,
+        events: Vec<NewEvent>,
+    ) -> BoxFuture<'_, Result<Appended, AppendError>> {
+        Box::pin(self.append_now(condition, events))
+    }
+
+    fn read(
+        &self,
+        from: Position,
+        direction: Direction,
+        filter: Filter,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Record>, ReadError>> {
+        Box::pin(self.blocking(move |store| store.read(from, direction, &filter, limit)))
+    }
+
+    fn read_stream(
+        &self,
+        stream: StreamId,
+        from: Revision,
+        direction: Direction,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Record>, ReadError>> {
+        Box::pin(self.blocking(move |store| store.read_stream(&stream, from, direction, limit)))
+    }
+
+    fn position_of(&self, id: EventId) -> BoxFuture<'_, Result<Option<Position>, ReadError>> {
+        Box::pin(self.blocking(move |store| {
+            let tail = store.tail();
+            Ok(store.position_of(id)?.filter(|position| *position < tail))
+        }))
+    }
+
+    fn last_position_at(&self, record_time: Timestamp) -> BoxFuture<'_, Result<Option<Position>, ReadError>> {
+        Box::pin(self.blocking(move |store| store.last_position_at(record_time)))
+    }
+
+    fn subscribe(&self, from: Position, filter: Filter) -> BoxStream<'static, Result<Record, ReadError>> {
+        follow(Pages(Arc::clone(&self.store)), self.store.watch_tail(), from, filter)
+    }
+}

@@ -1,0 +1,323 @@
+//! Opening a directory: what is there, what may be cut off, what is damage.
+
+use std::fs::{File, OpenOptions};
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rustix::fs::FlockOperation;
+use uuid::Uuid;
+
+use super::codec::{Stored, read_record, record_bytes};
+use super::error::OpenError;
+use super::index::{Index, MemoryIndex};
+use super::index_file::FileIndex;
+use super::mark::{Mark, MarkFile};
+use super::segment::{self, Found, HEADER_BYTES, Header};
+use super::store::Segment;
+use super::{OpenReport, Options};
+use crate::tree::Tree;
+use crate::{LogId, Position, Record};
+
+/// The file that is locked while a log is open for writing.
+const LOCK: &str = "lock";
+
+/// Where the next batch goes.
+pub(super) struct Active {
+    pub(super) segment: Arc<Segment>,
+    /// The handle for writing.
+    pub(super) file: File,
+    /// Where the next batch begins.
+    pub(super) offset: u64,
+    /// The allocated bytes of the file.
+    pub(super) file_bytes: u64,
+    /// The position that is written next.
+    pub(super) next: Position,
+    /// The tree over every record before it.
+    pub(super) tree: Tree,
+    /// The time of the last record.
+    pub(super) time: Timestamp,
+}
+
+/// A log that is ready to be appended to.
+pub(super) struct Recovered {
+    pub(super) log: LogId,
+    pub(super) segments: Vec<Arc<Segment>>,
+    pub(super) active: Active,
+    pub(super) mark: MarkFile,
+    pub(super) lock: File,
+    pub(super) report: OpenReport,
+}
+
+/// How far the batches of a segment reach.
+pub(super) struct Walk {
+    /// The position after the last record.
+    pub(super) next: Position,
+    /// The offset after the last batch.
+    pub(super) offset: u64,
+    /// The tree after the last record.
+    pub(super) tree: Tree,
+    /// The time of the last record.
+    pub(super) time: Timestamp,
+    /// Why the walk ended.
+    pub(super) stopped: &'static str,
+}
+
+/// Walks over every batch of a segment from its start, as long as they validate.
+pub(super) fn walk(
+    file: &File,
+    header: &Header,
+    mut visit: impl FnMut(&Stored, u64) -> Result<(), OpenError>,
+) -> Result<Walk, OpenError> {
+    let name = segment::name(header.number);
+    let failed = || OpenError::io("reading", &name);
+    let file_bytes = file.metadata().map_err(failed())?.len();
+    let mut walk = Walk {
+        next: header.base,
+        offset: HEADER_BYTES,
+        tree: header.tree.clone(),
+        time: header.last_record_time,
+        stopped: "",
+    };
+    loop {
+        let found = segment::batch_at(file, file_bytes, walk.offset, header.seed()).map_err(failed())?;
+        let (batch, records, mut at, next) = match found {
+            Found::Nothing(reason) => return Ok(Walk { stopped: reason, ..walk }),
+            Found::Batch { header, records, records_at, next } => (header, records, records_at, next),
+        };
+        // The checksum fits, so whatever does not fit from here on was written so: that is never a torn tail.
+        if batch.first != walk.next || batch.durable_upto > walk.next {
+            return Err(OpenError::corrupt(walk.next, &name, "a batch with other positions stands here"));
+        }
+        let mut rest = records.as_slice();
+        for _ in 0..batch.count {
+            let stored = read_record(rest, header.seed(), None)
+                .map_err(|reason| OpenError::corrupt(walk.next, &name, reason))?;
+            if stored.record.position != walk.next || stored.record.record_time < walk.time {
+                return Err(OpenError::corrupt(
+                    walk.next,
+                    &name,
+                    "its position or record time does not follow the one before",
+                ));
+            }
+            visit(&stored, at)?;
+            walk.tree.push(stored.leaf);
+            walk.time = stored.record.record_time;
+            walk.next = walk.next.next();
+            let bytes = record_bytes(rest).unwrap_or(rest.len());
+            at += bytes as u64;
+            rest = rest.get(bytes..).unwrap_or_default();
+        }
+        if !rest.is_empty() {
+            return Err(OpenError::corrupt(walk.next, &name, "a batch holds more than its records"));
+        }
+        walk.offset = next;
+    }
+}
+
+/// Adds a record to an index, when its offset fits.
+fn index_record(index: &mut MemoryIndex, record: &Record, offset: u64, name: &str) -> Result<(), OpenError> {
+    let offset = u32::try_from(offset)
+        .map_err(|_| OpenError::corrupt(record.position, name, "the segment is larger than 4 GiB"))?;
+    index.push(record, offset);
+    Ok(())
+}
+
+/// Opens the directory as a log, creating it when it is empty.
+pub(super) fn open(directory: &Path, options: &Options) -> Result<Recovered, OpenError> {
+    let shown = directory.display().to_string();
+    std::fs::create_dir_all(directory).map_err(OpenError::io("creating", &shown))?;
+    let lock = lock(directory)?;
+    segment::remove_unpublished(directory).map_err(OpenError::io("cleaning", &shown))?;
+    let numbers = segment::list(directory)?;
+    if numbers.is_empty() { create(directory, options, lock) } else { reopen(directory, options, lock, &numbers) }
+}
+
+fn lock(directory: &Path) -> Result<File, OpenError> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(directory.join(LOCK))
+        .map_err(OpenError::io("opening", LOCK))?;
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(OpenError::Locked { directory: directory.display().to_string() }),
+        Err(error) => Err(OpenError::io("locking", LOCK)(error.into())),
+    }
+}
+
+fn create(directory: &Path, options: &Options, lock: File) -> Result<Recovered, OpenError> {
+    if directory.join(super::mark::NAME).exists() {
+        return Err(OpenError::corrupt(Position::START, &segment::name(0), "the segments of this log are gone"));
+    }
+    let log = options.new_log_id.unwrap_or_else(|| LogId::new(Uuid::now_v7()));
+    let header = Header {
+        log,
+        number: 0,
+        base: Position::START,
+        last_record_time: Timestamp::from_nanosecond(i128::from(i64::MIN)).unwrap_or(Timestamp::MIN),
+        tree: Tree::new(),
+    };
+    let name = segment::name(0);
+    let file = segment::prepare(directory, &header, options.segment_bytes).map_err(OpenError::io("creating", &name))?;
+    segment::publish(directory, 0).map_err(OpenError::io("creating", &name))?;
+    if let Some(parent) = directory.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        segment::sync_directory(parent).map_err(OpenError::io("syncing", &parent.display().to_string()))?;
+    }
+    let (mark, _) = MarkFile::open(directory, log).map_err(OpenError::io("creating", super::mark::NAME))?;
+    let reader = file.try_clone().map_err(OpenError::io("opening", &name))?;
+    let time = header.last_record_time;
+    let segment = Arc::new(Segment::new(header, reader, Index::Memory(MemoryIndex::default())));
+    let report = OpenReport { created: true, segments: 1, closed_in_order: true, ..OpenReport::default() };
+    let active = Active {
+        segment: Arc::clone(&segment),
+        file,
+        offset: HEADER_BYTES,
+        file_bytes: options.segment_bytes,
+        next: Position::START,
+        tree: Tree::new(),
+        time,
+    };
+    Ok(Recovered { log, segments: vec![segment], active, mark, lock, report })
+}
+
+fn reopen(directory: &Path, options: &Options, lock: File, numbers: &[u64]) -> Result<Recovered, OpenError> {
+    let headers = headers(directory, numbers)?;
+    let Some(((file, header), sealed)) = headers.split_last() else {
+        return Err(OpenError::NoLog { directory: directory.display().to_string() });
+    };
+    let log = header.log;
+    let (mark_file, mark) = MarkFile::open(directory, log).map_err(OpenError::io("opening", super::mark::NAME))?;
+    let mut report = OpenReport { segments: headers.len(), ..OpenReport::default() };
+    let mut segments = Vec::with_capacity(headers.len());
+    for (index, (file, header)) in sealed.iter().enumerate() {
+        let next = headers.get(index + 1).map(|(_, header)| header);
+        segments.push(sealed_segment(directory, (file, header), next, &mut report)?);
+    }
+    let (segment, active) = last_segment(directory, options, (file, header), mark, &mut report)?;
+    segments.push(segment);
+    report.records = active.next.get();
+    report.closed_in_order = mark.is_some_and(|mark| mark.closed && mark.tail == active.next);
+    Ok(Recovered { log, segments, active, mark: mark_file, lock, report })
+}
+
+/// Opens every segment and checks that each follows the one before.
+pub(super) fn headers(directory: &Path, numbers: &[u64]) -> Result<Vec<(File, Header)>, OpenError> {
+    let mut headers: Vec<(File, Header)> = Vec::with_capacity(numbers.len());
+    for (index, number) in numbers.iter().enumerate() {
+        let (file, header) = segment::open(directory, *number, false)?;
+        let base = headers.last().map_or(Position::START, |(_, last)| last.base);
+        if *number != index as u64 {
+            return Err(OpenError::corrupt(base, &segment::name(index as u64), "the segment is missing"));
+        }
+        let follows = headers.last().is_none_or(|(_, last)| last.log == header.log && last.base < header.base);
+        if !follows || (index == 0 && header.base != Position::START) {
+            return Err(OpenError::corrupt(
+                header.base,
+                &segment::name(*number),
+                "it does not follow the segment before",
+            ));
+        }
+        headers.push((file, header));
+    }
+    Ok(headers)
+}
+
+fn sealed_segment(
+    directory: &Path,
+    (file, header): (&File, &Header),
+    next: Option<&Header>,
+    report: &mut OpenReport,
+) -> Result<Arc<Segment>, OpenError> {
+    let name = segment::name(header.number);
+    let file = file.try_clone().map_err(OpenError::io("opening", &name))?;
+    let bytes = file.metadata().map_err(OpenError::io("reading", &name))?.len();
+    let rows = next.map_or(0, |next| next.base.get() - header.base.get());
+    if let Some(index) = FileIndex::open(directory, header, bytes, rows) {
+        return Ok(Arc::new(Segment::new(header.clone(), file, Index::File(index))));
+    }
+    let mut index = MemoryIndex::default();
+    let walk = walk(&file, header, |stored, offset| index_record(&mut index, &stored.record, offset, &name))?;
+    check_sealed(&walk, next, &name)?;
+    let index =
+        FileIndex::write(directory, header, bytes, &index).map_err(OpenError::io("writing the index of", &name))?;
+    report.indexes_rebuilt += 1;
+    Ok(Arc::new(Segment::new(header.clone(), file, Index::File(index))))
+}
+
+/// A sealed segment must reach exactly to where the next one begins.
+pub(super) fn check_sealed(walk: &Walk, next: Option<&Header>, name: &str) -> Result<(), OpenError> {
+    let Some(next) = next else { return Ok(()) };
+    if walk.next != next.base {
+        let reason =
+            format!("{}, but the next segment says that everything below {} was durable", walk.stopped, next.base);
+        return Err(OpenError::corrupt(walk.next, name, reason));
+    }
+    if walk.tree != next.tree || walk.time != next.last_record_time {
+        return Err(OpenError::corrupt(walk.next, name, "the next segment names another tree or time"));
+    }
+    Ok(())
+}
+
+/// Why what follows the last valid batch must not be cut off, when it must not.
+pub(super) fn damage_at_tail(file: &File, header: &Header, walk: &Walk, mark: Option<Mark>) -> Result<(), OpenError> {
+    let name = segment::name(header.number);
+    let later =
+        segment::later_batch(file, walk.offset, walk.next, header.seed()).map_err(OpenError::io("reading", &name))?;
+    if let Some(later) = later
+        && later.durable_upto > walk.next
+    {
+        let reason = format!(
+            "{}, but a later batch says that everything below {} was durable",
+            walk.stopped, later.durable_upto
+        );
+        return Err(OpenError::corrupt(walk.next, &name, reason));
+    }
+    if let Some(mark) = mark
+        && mark.tail > walk.next
+    {
+        let reason = format!("{}, but the mark says that everything below {} was durable", walk.stopped, mark.tail);
+        return Err(OpenError::corrupt(walk.next, &name, reason));
+    }
+    Ok(())
+}
+
+fn last_segment(
+    directory: &Path,
+    options: &Options,
+    (reader, header): (&File, &Header),
+    mark: Option<Mark>,
+    report: &mut OpenReport,
+) -> Result<(Arc<Segment>, Active), OpenError> {
+    let name = segment::name(header.number);
+    let failed = |action| OpenError::io(action, &name);
+    let mut index = MemoryIndex::default();
+    let walk = walk(reader, header, |stored, offset| index_record(&mut index, &stored.record, offset, &name))?;
+    damage_at_tail(reader, header, &walk, mark)?;
+    let (file, _) = segment::open(directory, header.number, true)?;
+    let torn = segment::bytes_in_use(&file, walk.offset).map_err(failed("reading"))?;
+    let mut file_bytes = file.metadata().map_err(failed("reading"))?.len();
+    if torn > 0 || file_bytes < walk.offset {
+        // Nothing in here was acknowledged. Zeros take its place, so that it can never be read as something later.
+        tracing::warn!(file = %name, position = walk.next.get(), bytes = torn, "cut off a torn tail that was never acknowledged");
+        file_bytes = file_bytes.max(options.segment_bytes).max(walk.offset);
+        file.set_len(walk.offset).map_err(failed("cutting"))?;
+        segment::grow(&file, file_bytes).map_err(failed("growing"))?;
+        file.sync_all().map_err(failed("syncing"))?;
+        report.truncated_bytes = torn;
+    }
+    let reader = reader.try_clone().map_err(failed("opening"))?;
+    let segment = Arc::new(Segment::new(header.clone(), reader, Index::Memory(index)));
+    let active = Active {
+        segment: Arc::clone(&segment),
+        file,
+        offset: walk.offset,
+        file_bytes,
+        next: walk.next,
+        tree: walk.tree,
+        time: walk.time,
+    };
+    Ok((segment, active))
+}

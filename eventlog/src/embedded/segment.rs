@@ -1,0 +1,288 @@
+//! Segment files: names, header, preallocation, and the walk over their batches.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use rustix::fs::FallocateFlags;
+use uuid::Uuid;
+
+use super::codec::{BATCH_ALIGNMENT, BATCH_HEADER, BATCH_MAGIC, BatchHeader, batch_checksum, padding, seed, timestamp};
+use super::error::OpenError;
+use super::fields::{Fields, put_at};
+use crate::record::{RECORD_FORMAT_VERSION, nanoseconds};
+use crate::tree::Tree;
+use crate::{Digest, LogId, Position};
+
+/// The bytes before the first batch.
+pub(super) const HEADER_BYTES: u64 = 4096;
+
+const MAGIC: [u8; 8] = *b"MWSEGMNT";
+const FORMAT_VERSION: u16 = 1;
+const AT_CHECKSUM: usize = 4092;
+const SUFFIX: &str = "segment";
+
+/// What a segment's header says.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Header {
+    pub(super) log: LogId,
+    pub(super) number: u64,
+    /// The position of the first record in this segment.
+    pub(super) base: Position,
+    /// The time of the last record before this segment.
+    pub(super) last_record_time: Timestamp,
+    /// The tree over all records before this segment.
+    pub(super) tree: Tree,
+}
+
+impl Header {
+    pub(super) fn seed(&self) -> u32 {
+        seed(self.log, self.number)
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![0; AT_CHECKSUM];
+        put_at(&mut bytes, 0, &MAGIC);
+        put_at(&mut bytes, 8, &FORMAT_VERSION.to_le_bytes());
+        put_at(&mut bytes, 10, &RECORD_FORMAT_VERSION.to_le_bytes());
+        put_at(&mut bytes, 16, self.log.as_uuid().as_bytes());
+        put_at(&mut bytes, 32, &self.number.to_le_bytes());
+        put_at(&mut bytes, 40, &self.base.get().to_le_bytes());
+        put_at(&mut bytes, 48, &nanoseconds(self.last_record_time).to_le_bytes());
+        put_at(&mut bytes, 56, &(self.tree.edge().len() as u64).to_le_bytes());
+        for (index, digest) in self.tree.edge().iter().enumerate() {
+            put_at(&mut bytes, 64 + index * 32, digest.as_bytes());
+        }
+        bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
+        bytes
+    }
+
+    fn read(bytes: &[u8], file: &str) -> Result<Self, OpenError> {
+        let damaged = |reason: &str| OpenError::corrupt(Position::START, file, format!("segment header: {reason}"));
+        let (content, checksum) = bytes.split_at_checked(AT_CHECKSUM).ok_or_else(|| damaged("it is cut off"))?;
+        let mut fields = Fields::new(content);
+        if fields.array() != Some(MAGIC) {
+            return Err(damaged("the file does not begin like a segment"));
+        }
+        if Some(crc32c::crc32c(content)) != Fields::new(checksum).u32() {
+            return Err(damaged("its checksum does not fit"));
+        }
+        let mut read = || {
+            let (version, _records) = (fields.u16()?, fields.u16()?);
+            let _reserved = fields.u32()?;
+            let log = LogId::new(Uuid::from_bytes(fields.array()?));
+            let (number, base) = (fields.u64()?, Position::new(fields.u64()?));
+            let time = fields.i64()?;
+            let edge = fields.u64()?.min(64);
+            let mut digests = Vec::new();
+            for _ in 0..edge {
+                digests.push(Digest::new(fields.array()?));
+            }
+            Some((version, log, number, base, time, digests))
+        };
+        let (version, log, number, base, time, digests) = read().ok_or_else(|| damaged("it is cut off"))?;
+        if version != FORMAT_VERSION {
+            return Err(OpenError::Version { file: file.to_owned(), version });
+        }
+        let tree = Tree::from_edge(base.get(), digests).ok_or_else(|| damaged("its tree does not fit its position"))?;
+        let last_record_time = timestamp(time).ok_or_else(|| damaged("its time is out of range"))?;
+        Ok(Self { log, number, base, last_record_time, tree })
+    }
+}
+
+pub(super) fn name(number: u64) -> String {
+    format!("{number:010}.{SUFFIX}")
+}
+
+/// The numbers of the segments in a directory, ascending.
+pub(super) fn list(directory: &Path) -> Result<Vec<u64>, OpenError> {
+    let failed = || OpenError::io("listing", &directory.display().to_string());
+    let mut numbers = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(failed())? {
+        let path = entry.map_err(failed())?.path();
+        if path.extension().is_some_and(|extension| extension == SUFFIX)
+            && let Some(number) = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok())
+        {
+            numbers.push(number);
+        }
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// Makes names in the directory durable.
+pub(super) fn sync_directory(directory: &Path) -> std::io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+/// Creates a segment of `bytes` zeros with its header, not yet under its name: see [`publish`].
+pub(super) fn prepare(directory: &Path, header: &Header, bytes: u64) -> std::io::Result<File> {
+    let path = unpublished(directory, header.number);
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path)?;
+    let filled =
+        grow(&file, bytes).and_then(|()| file.write_all_at(&header.to_bytes(), 0)).and_then(|()| file.sync_all());
+    match filled {
+        Ok(()) => Ok(file),
+        Err(error) => {
+            drop(file);
+            // What could not be made is of no use; the reason that counts is the first one.
+            let _ = std::fs::remove_file(&path);
+            Err(error)
+        }
+    }
+}
+
+/// Gives a prepared segment its name: from here on it belongs to the log.
+pub(super) fn publish(directory: &Path, number: u64) -> std::io::Result<()> {
+    std::fs::rename(unpublished(directory, number), directory.join(name(number)))?;
+    sync_directory(directory)
+}
+
+fn unpublished(directory: &Path, number: u64) -> PathBuf {
+    directory.join(format!("{number:010}.unpublished"))
+}
+
+/// Removes what a crash left between [`prepare`] and [`publish`].
+pub(super) fn remove_unpublished(directory: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "unpublished") {
+            std::fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Allocates zeros up to this length, so that a full disk shows here and not in the middle of a batch.
+pub(super) fn grow(file: &File, bytes: u64) -> std::io::Result<()> {
+    match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, bytes) {
+        Ok(()) => Ok(()),
+        Err(rustix::io::Errno::OPNOTSUPP) => {
+            let zeros = vec![0_u8; 1 << 16];
+            let mut at = file.metadata()?.len();
+            while at < bytes {
+                let count = usize::try_from(bytes - at).unwrap_or(usize::MAX).min(zeros.len());
+                file.write_all_at(zeros.get(..count).unwrap_or_default(), at)?;
+                at += count as u64;
+            }
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Opens a segment and reads its header.
+pub(super) fn open(directory: &Path, number: u64, write: bool) -> Result<(File, Header), OpenError> {
+    let name = name(number);
+    let file = OpenOptions::new()
+        .read(true)
+        .write(write)
+        .open(directory.join(&name))
+        .map_err(OpenError::io("opening", &name))?;
+    let mut bytes = vec![0; usize::try_from(HEADER_BYTES).unwrap_or(0)];
+    let read = read_up_to(&file, &mut bytes, 0).map_err(OpenError::io("reading", &name))?;
+    bytes.truncate(read);
+    let header = Header::read(&bytes, &name)?;
+    if header.number != number {
+        return Err(OpenError::corrupt(header.base, &name, format!("the header says segment {}", header.number)));
+    }
+    Ok((file, header))
+}
+
+/// Reads until the buffer is full or the file ends; answers how many bytes came.
+pub(super) fn read_up_to(file: &File, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
+    let mut done = 0;
+    while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, offset + done as u64) {
+            Ok(0) => break,
+            Ok(count) => done += count,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
+}
+
+/// What stands at an offset.
+pub(super) enum Found {
+    /// A batch whose checksum fits.
+    Batch {
+        header: BatchHeader,
+        /// The records, one after the other.
+        records: Vec<u8>,
+        /// Where the first record begins.
+        records_at: u64,
+        /// Where the next batch begins.
+        next: u64,
+    },
+    /// No batch.
+    Nothing(&'static str),
+}
+
+/// Reads the batch at this offset.
+pub(super) fn batch_at(file: &File, file_bytes: u64, offset: u64, seed: u32) -> std::io::Result<Found> {
+    let mut bytes = [0; BATCH_HEADER];
+    if read_up_to(file, &mut bytes, offset)? < BATCH_HEADER {
+        return Ok(Found::Nothing("the file ends"));
+    }
+    let Some(header) = BatchHeader::read(&bytes) else { return Ok(Found::Nothing("no batch begins here")) };
+    let records_at = offset + BATCH_HEADER as u64;
+    let end = records_at + u64::from(header.length);
+    if end > file_bytes || header.count == 0 {
+        return Ok(Found::Nothing("the batch header does not fit"));
+    }
+    let mut records = vec![0; header.length as usize];
+    if read_up_to(file, &mut records, records_at)? < records.len() {
+        return Ok(Found::Nothing("the file ends within the batch"));
+    }
+    if batch_checksum(&bytes, &records, seed) != header.checksum {
+        return Ok(Found::Nothing("the checksum of the batch does not fit"));
+    }
+    Ok(Found::Batch { header, records, records_at, next: end + padding(end) as u64 })
+}
+
+/// The first batch at or after this offset whose checksum fits and that begins at this position or later.
+pub(super) fn later_batch(
+    file: &File,
+    from: u64,
+    position: Position,
+    seed: u32,
+) -> std::io::Result<Option<BatchHeader>> {
+    const WINDOW: usize = 1 << 20;
+    let file_bytes = file.metadata()?.len();
+    let mut window = vec![0; WINDOW];
+    let mut at = from.next_multiple_of(BATCH_ALIGNMENT);
+    while at < file_bytes {
+        let read = read_up_to(file, &mut window, at)?;
+        for (index, block) in window.get(..read).unwrap_or_default().chunks(BATCH_ALIGNMENT as usize).enumerate() {
+            if block.starts_with(&BATCH_MAGIC)
+                && let Found::Batch { header, .. } =
+                    batch_at(file, file_bytes, at + index as u64 * BATCH_ALIGNMENT, seed)?
+                && header.first >= position
+            {
+                return Ok(Some(header));
+            }
+        }
+        at += WINDOW as u64;
+    }
+    Ok(None)
+}
+
+/// The number of bytes from `from` to the last one that is not zero.
+pub(super) fn bytes_in_use(file: &File, from: u64) -> std::io::Result<u64> {
+    const WINDOW: usize = 1 << 20;
+    let mut window = vec![0; WINDOW];
+    let mut at = from;
+    let mut used = 0;
+    loop {
+        let read = read_up_to(file, &mut window, at)?;
+        if let Some(last) = window.get(..read).unwrap_or_default().iter().rposition(|byte| *byte != 0) {
+            used = at + last as u64 + 1 - from;
+        }
+        if read < WINDOW {
+            return Ok(used);
+        }
+        at += WINDOW as u64;
+    }
+}

@@ -1,0 +1,343 @@
+//! What readers and the committer share: the segments with their indexes, and how records are read from them.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use parking_lot::RwLock;
+use tokio::sync::watch;
+
+use super::codec::{AT_RECORD_TIME, RECORD_PREFIX, read_record, record_bytes, timestamp};
+use super::error::read_io;
+use super::index::{Index, Key};
+use super::segment::{Header, name, read_up_to};
+use crate::{Direction, EventId, LogId, MAX_PAGE, Position, Query, ReadError, Record, Revision, StreamId};
+
+/// The most bytes that one read of a file asks for, apart from a single larger record.
+const READ_BYTES: u32 = 1 << 20;
+
+/// What the last record of a read takes at first guess.
+const LAST_RECORD_GUESS: usize = 4096;
+
+/// One segment that is open for reading.
+pub(super) struct Segment {
+    pub(super) header: Header,
+    pub(super) name: String,
+    pub(super) file: File,
+    pub(super) index: RwLock<Index>,
+}
+
+impl Segment {
+    pub(super) fn new(header: Header, file: File, index: Index) -> Self {
+        Self { name: name(header.number), header, file, index: RwLock::new(index) }
+    }
+
+    fn position(&self, row: u32) -> Position {
+        self.header.base.plus(u64::from(row))
+    }
+
+    /// The number of rows of this segment that lie below a position.
+    fn rows_below(&self, end: Position) -> u32 {
+        u32::try_from(end.get().saturating_sub(self.header.base.get())).unwrap_or(u32::MAX)
+    }
+
+    fn corrupt(&self, row: u32, reason: &str) -> ReadError {
+        ReadError::Corrupt { position: self.position(row), file: self.name.clone(), reason: reason.to_owned() }
+    }
+
+    /// Reads these rows (ascending or descending), in their order.
+    fn records(&self, rows: &[u32]) -> Result<Vec<Record>, ReadError> {
+        let mut records = Vec::with_capacity(rows.len());
+        let mut rest = rows;
+        while let Some(first) = rest.first() {
+            // Rows that follow each other are read at once; a backward page is read forward and turned round.
+            let upward = rest.windows(2).take_while(|pair| matches!(pair, [one, two] if *two == one + 1)).count() + 1;
+            let downward = rest.windows(2).take_while(|pair| matches!(pair, [one, two] if two + 1 == *one)).count() + 1;
+            if downward > upward {
+                let (run, after) = rest.split_at(downward);
+                let lowest = run.last().copied().unwrap_or(*first);
+                let start = records.len();
+                self.run(lowest, downward as u32, &mut records)?;
+                if let Some(turned) = records.get_mut(start..) {
+                    turned.reverse();
+                }
+                rest = after;
+            } else {
+                self.run(*first, upward as u32, &mut records)?;
+                rest = rest.split_at(upward).1;
+            }
+        }
+        Ok(records)
+    }
+
+    /// Reads `count` rows from `row` on.
+    fn run(&self, row: u32, count: u32, records: &mut Vec<Record>) -> Result<(), ReadError> {
+        let offsets = self.index.read().offsets(row, count)?;
+        if offsets.len() != count as usize {
+            return Err(ReadError::Index(format!("the index of {} has too few rows", self.name)));
+        }
+        let mut row = row;
+        let mut rest = offsets.as_slice();
+        while let Some(start) = rest.first().copied() {
+            let chunk = rest.iter().take_while(|offset| **offset - start < READ_BYTES).count().max(1);
+            let (now, later) = rest.split_at(chunk);
+            self.chunk(row, now, records)?;
+            row += chunk as u32;
+            rest = later;
+        }
+        Ok(())
+    }
+
+    /// Reads the rows at these offsets in one go.
+    fn chunk(&self, row: u32, offsets: &[u32], records: &mut Vec<Record>) -> Result<(), ReadError> {
+        let (Some(start), Some(last)) = (offsets.first().copied(), offsets.last().copied()) else { return Ok(()) };
+        let last_at = (last - start) as usize;
+        let mut buffer = vec![0; last_at + LAST_RECORD_GUESS];
+        let read = read_up_to(&self.file, &mut buffer, u64::from(start)).map_err(read_io(&self.name))?;
+        buffer.truncate(read);
+        let last_row = row + offsets.len() as u32 - 1;
+        let needed = buffer.get(last_at..).and_then(record_bytes).map(|bytes| last_at + bytes);
+        let needed = needed.ok_or_else(|| self.corrupt(last_row, "the file ends before the record"))?;
+        if needed > buffer.len() {
+            // A length that is damaged must not make us read the whole file.
+            if needed - last_at > crate::MAX_PAYLOAD_BYTES + (1 << 17) {
+                return Err(self.corrupt(last_row, "the length of the record is impossible"));
+            }
+            let have = buffer.len();
+            buffer.resize(needed, 0);
+            let rest = buffer.get_mut(have..).unwrap_or_default();
+            self.file.read_exact_at(rest, u64::from(start) + have as u64).map_err(read_io(&self.name))?;
+        }
+        let buffer = Bytes::from(buffer);
+        for (index, offset) in offsets.iter().enumerate() {
+            let row = row + index as u32;
+            let bytes = buffer.get((offset - start) as usize..).unwrap_or_default();
+            let stored =
+                read_record(bytes, self.header.seed(), Some(&buffer)).map_err(|reason| self.corrupt(row, reason))?;
+            if stored.record.position != self.position(row) {
+                return Err(self.corrupt(row, "another record stands in its place"));
+            }
+            records.push(stored.record);
+        }
+        Ok(())
+    }
+
+    fn record_time(&self, row: u32) -> Result<Timestamp, ReadError> {
+        let offset = self.index.read().offsets(row, 1)?.first().copied().unwrap_or(0);
+        let mut bytes = [0; 8];
+        let at = u64::from(offset) + (RECORD_PREFIX + AT_RECORD_TIME) as u64;
+        self.file.read_exact_at(&mut bytes, at).map_err(read_io(&self.name))?;
+        timestamp(i64::from_le_bytes(bytes)).ok_or_else(|| self.corrupt(row, "its record time is out of range"))
+    }
+}
+
+/// All segments of a log that is open.
+pub(super) struct Store {
+    pub(super) log: LogId,
+    segments: RwLock<Arc<Vec<Arc<Segment>>>>,
+    tail: watch::Receiver<Position>,
+}
+
+impl Store {
+    pub(super) fn new(log: LogId, segments: Vec<Arc<Segment>>, tail: watch::Receiver<Position>) -> Self {
+        Self { log, segments: RwLock::new(Arc::new(segments)), tail }
+    }
+
+    pub(super) fn tail(&self) -> Position {
+        *self.tail.borrow()
+    }
+
+    pub(super) fn watch_tail(&self) -> watch::Receiver<Position> {
+        self.tail.clone()
+    }
+
+    pub(super) fn segments(&self) -> Arc<Vec<Arc<Segment>>> {
+        Arc::clone(&self.segments.read())
+    }
+
+    pub(super) fn add_segment(&self, segment: Arc<Segment>) {
+        let mut segments = self.segments.write();
+        let mut all = segments.as_ref().clone();
+        all.push(segment);
+        *segments = Arc::new(all);
+    }
+
+    /// Up to `limit` records below `end` that match.
+    pub(super) fn read(
+        &self,
+        from: Position,
+        direction: Direction,
+        query: &Query,
+        limit: usize,
+    ) -> Result<Vec<Record>, ReadError> {
+        let limit = limit.min(MAX_PAGE);
+        // Ordering: the tail before the segments, so that every position below it has its segment.
+        let tail = self.tail();
+        let segments = self.segments();
+        let mut records = Vec::new();
+        let take = |segment: &Arc<Segment>, records: &mut Vec<Record>| {
+            let rows = rows_of(segment, from, direction, query, (tail, limit - records.len()))?;
+            records.append(&mut segment.records(&rows)?);
+            Ok::<bool, ReadError>(records.len() >= limit)
+        };
+        match direction {
+            Direction::Forward => {
+                let skip = segments.partition_point(|segment| segment.header.base <= from).saturating_sub(1);
+                for segment in segments.iter().skip(skip) {
+                    if take(segment, &mut records)? {
+                        break;
+                    }
+                }
+            }
+            Direction::Backward => {
+                for segment in segments.iter().rev().skip_while(|segment| segment.header.base > from) {
+                    if take(segment, &mut records)? {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(records)
+    }
+
+    pub(super) fn read_stream(
+        &self,
+        stream: &StreamId,
+        from: Revision,
+        direction: Direction,
+        limit: usize,
+    ) -> Result<Vec<Record>, ReadError> {
+        let limit = limit.min(MAX_PAGE);
+        let tail = self.tail();
+        let segments = self.segments();
+        let key = Key::stream(stream);
+        let from = from.get();
+        // Newest first, since a stream's last records are asked for most; each part is (segment, rows) in the direction of the read.
+        let mut parts = Vec::new();
+        let mut count = 0;
+        for segment in segments.iter().rev() {
+            let Some(posting) = segment.index.read().posting(&key)? else { continue };
+            let below = segment.rows_below(tail);
+            let rows = posting.rows.iter().enumerate().filter(|(_, row)| **row < below);
+            let revision = |index: usize| posting.base + index as u64;
+            let rows: Vec<u32> = match direction {
+                Direction::Forward => rows.filter(|(index, _)| revision(*index) >= from).map(|(_, row)| *row).collect(),
+                Direction::Backward => {
+                    let mut rows: Vec<u32> =
+                        rows.filter(|(index, _)| revision(*index) <= from).map(|(_, row)| *row).collect();
+                    rows.reverse();
+                    rows
+                }
+            };
+            count += rows.len();
+            parts.push((Arc::clone(segment), rows));
+            let complete = match direction {
+                Direction::Forward => posting.base <= from,
+                Direction::Backward => count >= limit,
+            };
+            if complete || posting.base == 0 {
+                break;
+            }
+        }
+        if direction == Direction::Forward {
+            parts.reverse();
+        }
+        let mut records = Vec::new();
+        for (segment, rows) in parts {
+            let wanted = rows.get(..(limit - records.len()).min(rows.len())).unwrap_or_default();
+            records.append(&mut segment.records(wanted)?);
+        }
+        Ok(records)
+    }
+
+    /// Where the event stands, whether it is durable already or not.
+    pub(super) fn position_of(&self, id: EventId) -> Result<Option<Position>, ReadError> {
+        for segment in self.segments().iter().rev() {
+            if let Some(row) = segment.index.read().id(id)? {
+                return Ok(Some(segment.position(row)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The last revision of a stream, counting records that are not durable yet.
+    pub(super) fn last_revision(&self, stream: &StreamId) -> Result<Option<Revision>, ReadError> {
+        let key = Key::stream(stream);
+        for segment in self.segments().iter().rev() {
+            if let Some(revision) = segment.index.read().last_revision(&key)? {
+                return Ok(Some(Revision::new(revision)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first record from `from` on, below `end`, that matches.
+    pub(super) fn first_match(
+        &self,
+        query: &Query,
+        from: Position,
+        end: Position,
+    ) -> Result<Option<Position>, ReadError> {
+        let segments = self.segments();
+        let skip = segments.partition_point(|segment| segment.header.base <= from).saturating_sub(1);
+        for segment in segments.iter().skip(skip) {
+            if let Some(row) = rows_of(segment, from, Direction::Forward, query, (end, 1))?.first() {
+                return Ok(Some(segment.position(*row)));
+            }
+        }
+        Ok(None)
+    }
+
+    pub(super) fn last_position_at(&self, time: Timestamp) -> Result<Option<Position>, ReadError> {
+        let tail = self.tail();
+        let segments = self.segments();
+        // A segment's header holds the time of the last record before it.
+        let after = segments
+            .partition_point(|segment| segment.header.base.get() == 0 || segment.header.last_record_time <= time);
+        let Some(segment) = after.checked_sub(1).and_then(|index| segments.get(index)) else { return Ok(None) };
+        let (mut low, mut high) = (0, segment.rows_below(tail).min(rows_in(&segments, after, segment)));
+        while low < high {
+            let middle = low.midpoint(high);
+            if segment.record_time(middle)? <= time { low = middle + 1 } else { high = middle }
+        }
+        Ok(segment.position(low).previous())
+    }
+}
+
+/// The number of rows of a segment when another one follows it.
+fn rows_in(segments: &[Arc<Segment>], next: usize, segment: &Segment) -> u32 {
+    segments.get(next).map_or(u32::MAX, |next| segment.rows_below(next.header.base))
+}
+
+/// The first `limit` rows of one segment in the direction, below `end`, that match.
+fn rows_of(
+    segment: &Segment,
+    from: Position,
+    direction: Direction,
+    query: &Query,
+    (end, limit): (Position, usize),
+) -> Result<Vec<u32>, ReadError> {
+    let index = segment.index.read();
+    let count = match &*index {
+        Index::Memory(index) => index.offsets.len() as u32,
+        Index::File(index) => index.rows(),
+    };
+    let count = count.min(segment.rows_below(end));
+    let base = segment.header.base;
+    let (low, high) = match direction {
+        Direction::Forward => (segment.rows_below(from).min(count), count),
+        Direction::Backward if from < base => (0, 0),
+        Direction::Backward => (0, count.min(segment.rows_below(from.next()))),
+    };
+    let whole = query.items.is_empty();
+    let matching = if whole { Vec::new() } else { index.matching(query, high)? };
+    let matching = matching.get(matching.partition_point(|row| *row < low)..).unwrap_or_default();
+    Ok(match (direction, whole) {
+        (Direction::Forward, true) => (low..high).take(limit).collect(),
+        (Direction::Backward, true) => (low..high).rev().take(limit).collect(),
+        (Direction::Forward, false) => matching.iter().copied().take(limit).collect(),
+        (Direction::Backward, false) => matching.iter().rev().copied().take(limit).collect(),
+    })
+}

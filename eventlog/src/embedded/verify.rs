@@ -1,0 +1,187 @@
+//! Rereading everything: what an auditor, a backup and a doubtful operator want to know.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::Path;
+
+use super::codec::Stored;
+use super::error::OpenError;
+use super::recovery::{check_sealed, damage_at_tail, headers, walk};
+use super::segment::Header;
+use super::{mark, segment};
+use crate::tree::Tree;
+use crate::{Digest, DigestAlgorithm, EventId, LogId, Position, Record, Revision, StreamId, frames};
+
+/// What was reread and found right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifyReport {
+    /// The log.
+    pub log: LogId,
+    /// The number of segment files.
+    pub segments: usize,
+    /// The number of records whose checksum, digests, position and revision are right.
+    pub records: u64,
+    /// The number of streams.
+    pub streams: usize,
+    /// The number of readings in frames that were decoded.
+    pub readings: u64,
+    /// The bytes of all payloads.
+    pub payload_bytes: u64,
+    /// The root of the RFC 6962 tree over the leaf digests.
+    pub root: Digest,
+    /// Bytes after the last whole batch: a torn tail, or a batch that is being written right now.
+    pub tail_bytes: u64,
+}
+
+/// Why a log does not verify.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// The files do not form a log, or one of them is damaged.
+    #[error(transparent)]
+    Log(#[from] OpenError),
+    /// A digest is not that of what it names.
+    #[error("record {position} in {file}: {what} is {stored}, {found} is right")]
+    Digest {
+        /// The record.
+        position: Position,
+        /// The file's name.
+        file: String,
+        /// Which digest.
+        what: &'static str,
+        /// The digest in the record.
+        stored: Digest,
+        /// The digest of what is there.
+        found: Digest,
+    },
+    /// A record does not fit to the ones before it.
+    #[error("record {position} in {file}: {reason}")]
+    Record {
+        /// The record.
+        position: Position,
+        /// The file's name.
+        file: String,
+        /// What does not fit.
+        reason: String,
+    },
+}
+
+/// Rereads every checksum, payload digest, leaf digest, position, revision and id of the log in a directory, and computes its root. Opens nothing
+/// for writing, takes no lock and uses no index: it works on a copy, and on a log that is in use up to the last batch on disk.
+///
+/// # Errors
+/// [`VerifyError`] names the first record that is not right.
+pub fn verify(directory: &Path) -> Result<VerifyReport, VerifyError> {
+    if segment::list(directory)?.is_empty() {
+        return Err(OpenError::NoLog { directory: directory.display().to_string() }.into());
+    }
+    let (_, first) = segment::open(directory, 0, false)?;
+    // Ordering: the mark is read before the segments are listed, so that in a log that is in use it is not ahead of what is reread.
+    let mark = mark::read(directory, first.log).map_err(OpenError::io("reading", mark::NAME))?;
+    let headers = headers(directory, &segment::list(directory)?)?;
+    let mut checker = Checker::new(first.log);
+    for (index, (file, header)) in headers.iter().enumerate() {
+        let name = segment::name(header.number);
+        let mut problem = None;
+        let walked = walk(file, header, |stored, _| {
+            checker.check(stored, &name).map_err(|error| {
+                let refused = OpenError::corrupt(stored.record.position, &name, error.to_string());
+                problem = Some(error);
+                refused
+            })
+        });
+        if let Some(problem) = problem {
+            return Err(problem);
+        }
+        let walked = walked?;
+        match headers.get(index + 1) {
+            Some((_, next)) => check_sealed(&walked, Some(next), &name)?,
+            None => {
+                if let Err(error) = damage_at_tail(file, header, &walked, mark)
+                    && !completed_meanwhile(file, header, walked.offset)?
+                {
+                    return Err(error.into());
+                }
+                checker.report.tail_bytes =
+                    segment::bytes_in_use(file, walked.offset).map_err(OpenError::io("reading", &name))?;
+            }
+        }
+    }
+    Ok(checker.finish(headers.len()))
+}
+
+/// Whether the batch at the end of the walk is whole by now: then it was being written, not damaged.
+fn completed_meanwhile(file: &File, header: &Header, offset: u64) -> Result<bool, OpenError> {
+    let failed = || OpenError::io("reading", &segment::name(header.number));
+    let file_bytes = file.metadata().map_err(failed())?.len();
+    let found = segment::batch_at(file, file_bytes, offset, header.seed()).map_err(failed())?;
+    Ok(matches!(found, segment::Found::Batch { .. }))
+}
+
+struct Checker {
+    report: VerifyReport,
+    tree: Tree,
+    revisions: HashMap<StreamId, Revision>,
+    ids: HashMap<EventId, Position>,
+}
+
+impl Checker {
+    fn new(log: LogId) -> Self {
+        let report = VerifyReport {
+            log,
+            segments: 0,
+            records: 0,
+            streams: 0,
+            readings: 0,
+            payload_bytes: 0,
+            root: Tree::new().root(),
+            tail_bytes: 0,
+        };
+        Self { report, tree: Tree::new(), revisions: HashMap::new(), ids: HashMap::new() }
+    }
+
+    fn check(&mut self, stored: &Stored, file: &str) -> Result<(), VerifyError> {
+        let Stored { record, leaf } = stored;
+        let position = record.position;
+        let wrong = |reason: String| VerifyError::Record { position, file: file.to_owned(), reason };
+        let expected = self.revisions.get(&record.stream).map_or(Revision::START, |last| last.next());
+        if record.revision != expected {
+            return Err(wrong(format!("its revision is {}, {expected} follows in {}", record.revision, record.stream)));
+        }
+        self.revisions.insert(record.stream.clone(), expected);
+        if let Some(before) = self.ids.insert(record.id, position) {
+            return Err(wrong(format!("its id {} stands at position {before} already", record.id)));
+        }
+        let digest = |what, stored: Digest, found: Digest| {
+            if stored == found {
+                Ok(())
+            } else {
+                Err(VerifyError::Digest { position, file: file.to_owned(), what, stored, found })
+            }
+        };
+        digest("the payload digest", record.payload_digest.digest, self.payload_digest(record, file)?)?;
+        digest("the leaf digest", *leaf, record.leaf_digest())?;
+        self.tree.push(*leaf);
+        self.report.records += 1;
+        self.report.payload_bytes += record.payload.len() as u64;
+        Ok(())
+    }
+
+    fn payload_digest(&mut self, record: &Record, file: &str) -> Result<Digest, VerifyError> {
+        match record.payload_digest.algorithm {
+            DigestAlgorithm::Sha256 => Ok(Digest::of(&record.payload)),
+            DigestAlgorithm::FrameSha256 => {
+                let frame = frames::decode(&record.payload).map_err(|error| VerifyError::Record {
+                    position: record.position,
+                    file: file.to_owned(),
+                    reason: error.to_string(),
+                })?;
+                self.report.readings += frame.len() as u64;
+                Ok(frames::digest(&frame))
+            }
+        }
+    }
+
+    fn finish(self, segments: usize) -> VerifyReport {
+        VerifyReport { segments, streams: self.revisions.len(), root: self.tree.root(), ..self.report }
+    }
+}
