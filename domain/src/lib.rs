@@ -7,7 +7,8 @@
 //! - `decide` refuses an impossible *command*. An *observation* that contradicts is never refused: the same rules name the contradiction, and it
 //!   becomes a discrepancy for somebody to resolve.
 //!
-//! Where to read next: [`events`] is the table of everything that can happen.
+//! Where to read next: [`events`] is the table of everything that can happen; [`rules`] says what can follow what; [`taxonomy`] names codes in
+//! Chinese and English; [`weaving`] and [`kpi`] are the arithmetic.
 
 pub mod events;
 pub mod ids;
