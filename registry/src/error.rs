@@ -1,0 +1,102 @@
+//! Why a command or a question to the registry was not answered.
+
+use domain::ids::InvalidId;
+use domain::rules::Rejection;
+use eventlog::{AppendError, InvalidName, ReadError};
+use projections::SealError;
+
+use crate::artifacts::ArtifactError;
+use crate::runtime::LoadError;
+
+/// Why the registry did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// The thing is not there.
+    #[error("{kind} {id} is not known")]
+    NotFound {
+        /// What kind of thing (`model`, `version`, `alias`, `deployment`, `asset`).
+        kind: &'static str,
+        /// Its id.
+        id: String,
+    },
+    /// The state of things does not allow it.
+    #[error("{kind} {id}: {reason}")]
+    Conflict {
+        /// What kind of thing.
+        kind: &'static str,
+        /// Its id.
+        id: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The domain's rules forbid it: it contradicts what is known.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// A part of the request is wrong in itself.
+    #[error("{field}: {reason}")]
+    Invalid {
+        /// The field of the request.
+        field: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The files do not make a model.
+    #[error("the version cannot be loaded")]
+    Load(#[from] LoadError),
+    /// A file could not be stored or is not what the log says.
+    #[error("an artifact failed")]
+    Artifact(#[from] ArtifactError),
+    /// Other commands came in between each time.
+    #[error("{topic} was changed by others {attempts} times in a row")]
+    Busy {
+        /// What the command is about.
+        topic: String,
+        /// How often the command was tried.
+        attempts: usize,
+    },
+    /// The log took nothing.
+    #[error("the log refused the event")]
+    Append(#[source] AppendError),
+    /// The log could not be read.
+    #[error("the log could not be read")]
+    Read(#[from] ReadError),
+    /// The event cannot be written.
+    #[error("the event cannot be written")]
+    Seal(#[from] SealError),
+}
+
+impl RegistryError {
+    pub(crate) fn not_found(kind: &'static str, id: impl std::fmt::Display) -> Self {
+        Self::NotFound { kind, id: id.to_string() }
+    }
+
+    pub(crate) fn conflict(kind: &'static str, id: impl std::fmt::Display, reason: impl std::fmt::Display) -> Self {
+        Self::Conflict { kind, id: id.to_string(), reason: reason.to_string() }
+    }
+
+    pub(crate) fn invalid(field: impl Into<String>, reason: impl std::fmt::Display) -> Self {
+        Self::Invalid { field: field.into(), reason: reason.to_string() }
+    }
+
+    /// Whether the same call may succeed later without a change.
+    pub fn retryable(&self) -> bool {
+        match self {
+            Self::Busy { .. } => true,
+            Self::Append(error) => error.retryable(),
+            Self::Artifact(error) => error.retryable(),
+            _ => false,
+        }
+    }
+}
+
+impl From<InvalidName> for RegistryError {
+    fn from(error: InvalidName) -> Self {
+        Self::invalid("name", error)
+    }
+}
+
+impl From<InvalidId> for RegistryError {
+    fn from(error: InvalidId) -> Self {
+        Self::invalid("id", error)
+    }
+}
