@@ -1,11 +1,12 @@
 //! Diagnosis: which failure modes fit what is seen, from the history of faults, with what was done about them.
+mod ask;
 mod rank;
 
 #[cfg(test)]
 #[path = "diagnose/tests.rs"]
 mod tests;
 
-pub use rank::{Rules, rank};
+pub(crate) use ask::ask;
 
 use domain::Text;
 use domain::events::Outcome;
@@ -34,7 +35,7 @@ pub struct DiagnoseRequest {
     /// What was known then: the last position that counts; the newest, when absent.
     #[serde(default)]
     pub as_of: Option<Position>,
-    /// The most modes, and the most past episodes for each.
+    /// The most modes, and the most uncoded cases; 5 when absent.
     #[serde(default)]
     pub limit: Option<usize>,
 }
@@ -55,8 +56,8 @@ pub enum Verdict {
 pub struct PastCase {
     /// Its record.
     pub id: RecordId,
-    /// Its asset.
-    pub asset: String,
+    /// Its asset, where an event names it.
+    pub asset: Option<String>,
     /// What was seen.
     pub text: Text,
     /// The failure mode that it was coded with, as known then.

@@ -1,10 +1,11 @@
 //! The questions that the knowledge bases answer besides search and diagnosis, and the shapes of their answers.
 
-mod control;
-mod faults;
-mod maintenance;
-mod operating;
-mod quality;
+pub(crate) mod control;
+pub(crate) mod faults;
+pub(crate) mod maintenance;
+pub(crate) mod operating;
+pub(crate) mod quality;
+mod scope;
 
 use eventlog::Position;
 use jiff::Timestamp;

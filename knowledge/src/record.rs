@@ -260,6 +260,31 @@ pub enum Relation {
 }
 
 impl Relation {
+    /// All relations.
+    pub const ALL: [Self; 16] = [
+        Self::OfAsset,
+        Self::OfClass,
+        Self::PartOf,
+        Self::Fills,
+        Self::HasMode,
+        Self::HasCause,
+        Self::ConcernsItem,
+        Self::WithAlarm,
+        Self::Answers,
+        Self::Did,
+        Self::Used,
+        Self::OfLot,
+        Self::OfOrder,
+        Self::OfProduct,
+        Self::FoundDefect,
+        Self::FoundBy,
+    ];
+
+    /// Reads the name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|relation| relation.as_str() == text)
+    }
+
     /// The name in addresses and in the store.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -4,7 +4,6 @@ mod projection;
 mod query;
 mod store;
 
-
 pub use projection::SearchProjection;
 pub use query::SearchIndex;
 

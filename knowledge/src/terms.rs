@@ -19,7 +19,8 @@ const GRAM_CHARS: usize = 3;
 const MAX_GRAM_WORD_CHARS: usize = 64;
 
 /// Words that say nothing, in Chinese.
-const STOP_ZH: &[&str] = &["的", "了", "在", "是", "和", "与", "有", "及", "等", "就", "也", "都", "而", "着", "把", "被"];
+const STOP_ZH: &[&str] =
+    &["的", "了", "在", "是", "和", "与", "有", "及", "等", "就", "也", "都", "而", "着", "把", "被"];
 
 /// Whether the character is Han.
 pub(crate) fn is_han(character: char) -> bool {
@@ -28,7 +29,11 @@ pub(crate) fn is_han(character: char) -> bool {
 
 /// The text up to [`MAX_TEXT_BYTES`], cut at a character.
 pub(crate) fn bounded(text: &str) -> &str {
-    if text.len() <= MAX_TEXT_BYTES { text } else { text.get(..text.floor_char_boundary(MAX_TEXT_BYTES)).unwrap_or_default() }
+    if text.len() <= MAX_TEXT_BYTES {
+        text
+    } else {
+        text.get(..text.floor_char_boundary(MAX_TEXT_BYTES)).unwrap_or_default()
+    }
 }
 
 /// Chinese words by jieba in search mode: long words and the words within them, without punctuation.

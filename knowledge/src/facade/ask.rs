@@ -13,9 +13,6 @@ use crate::questions::{
 use crate::record::{KnowledgeRecord, RecordId};
 use crate::search_index::{SearchAnswer, SearchRequest};
 
-/// A store with the first position that it has not applied.
-pub(crate) type Store = (&'static str, Position);
-
 impl Knowledge {
     /// Searches the text of all records.
     ///

@@ -1,8 +1,8 @@
 //! How an entry makes the next version of a record.
 
 use domain::events::{
-    AssetRegistered, EquipmentDefined, FaultCoded, FaultObserved, InspectionRecorded, NonconformanceRaised, SetPointChanged,
-    SignalDefined, WorkDone,
+    AssetRegistered, EquipmentDefined, FaultCoded, FaultObserved, InspectionRecorded, NonconformanceRaised,
+    SetPointChanged, SignalDefined, WorkDone,
 };
 use domain::ids::AssetId;
 use domain::{Event, Text};
@@ -10,8 +10,8 @@ use eventlog::Position;
 use projections::Entry;
 
 use super::{
-    AlarmDetail, AssetDetail, Detail, EquipmentDetail, FaultDetail, Figure, InspectionDetail, Kind, KnowledgeRecord, Link,
-    MAX_EVIDENCE, NonconformanceDetail, RecordId, Relation, SetPointDetail, SignalDetail, StopDetail, Work,
+    AlarmDetail, AssetDetail, Detail, EquipmentDetail, FaultDetail, Figure, InspectionDetail, Kind, KnowledgeRecord,
+    Link, MAX_EVIDENCE, NonconformanceDetail, RecordId, Relation, SetPointDetail, SignalDetail, StopDetail, Work,
     WorkOrderDetail,
 };
 
@@ -422,7 +422,13 @@ fn describe_work_order(detail: &WorkOrderDetail, facts: &mut Facts) {
     }
     let counted = u64::try_from(detail.work.len()).unwrap_or(u64::MAX);
     if let Some(hours) = detail.hours.or_else(|| sum(detail.work.iter().map(|work| work.hours))) {
-        facts.figures.push(Figure { name: "work_hours".to_owned(), value: hours, n: counted.max(1), low: None, high: None });
+        facts.figures.push(Figure {
+            name: "work_hours".to_owned(),
+            value: hours,
+            n: counted.max(1),
+            low: None,
+            high: None,
+        });
     }
     if let Some(cost) = detail.cost.or_else(|| sum(detail.work.iter().map(|work| work.cost))) {
         facts.figures.push(Figure { name: "cost".to_owned(), value: cost, n: counted.max(1), low: None, high: None });

@@ -49,10 +49,9 @@ pub fn touches(entry: &Entry) -> Vec<RecordId> {
         Event::AlarmAcknowledged(e) => one(Kind::Alarm, e.alarm.as_str()),
         Event::AlarmCleared(e) => one(Kind::Alarm, e.alarm.as_str()),
         Event::FaultObserved(e) => one(Kind::FaultEpisode, e.fault.as_str()),
-        Event::FaultCoded(e) => vec![
-            RecordId::new(Kind::FaultEpisode, e.fault.as_str()),
-            RecordId::new(Kind::FailureMode, e.mode.as_str()),
-        ],
+        Event::FaultCoded(e) => {
+            vec![RecordId::new(Kind::FaultEpisode, e.fault.as_str()), RecordId::new(Kind::FailureMode, e.mode.as_str())]
+        }
         Event::FaultClosed(e) => one(Kind::FaultEpisode, e.fault.as_str()),
         Event::WorkOrderOpened(e) => one(Kind::WorkOrder, e.work_order.as_str()),
         Event::WorkOrderProgressed(e) => one(Kind::WorkOrder, e.work_order.as_str()),

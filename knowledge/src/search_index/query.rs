@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use domain::Text;
 use eventlog::Position;
-use tantivy::collector::{Count, TopDocs};
+use tantivy::collector::{Count, DocSetCollector, TopDocs};
 use tantivy::query::{
     AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, EmptyQuery, Occur, Query, RangeQuery, TermQuery, TermSetQuery,
 };
@@ -76,6 +76,62 @@ impl SearchIndex {
     }
 }
 
+/// Every version that passes the filters of a request, in no order.
+pub(crate) struct All {
+    /// The last position that was taken into account.
+    pub as_of: Option<Position>,
+    /// The first position that the index does not hold.
+    pub checkpoint: Position,
+    /// The records.
+    pub records: Vec<KnowledgeRecord>,
+}
+
+/// The most records that a statistic reads; a question that would need more has to be narrowed.
+pub(crate) const MAX_STATISTIC_RECORDS: usize = 200_000;
+
+impl SearchIndex {
+    /// Every record that passes the filters; words, limit and cursor do not count.
+    pub(crate) async fn all(&self, request: SearchRequest) -> Result<All, QuestionError> {
+        let store = self.store();
+        tokio::task::spawn_blocking(move || all(&store, &request)).await.map_err(failed)?
+    }
+}
+
+fn all(store: &Store, request: &SearchRequest) -> Result<All, QuestionError> {
+    let (snapshot, as_of) = at(store, request.as_of)?;
+    let mut records = Vec::new();
+    if let Some(position) = as_of {
+        let asking = Asking { store, snapshot: &snapshot, position };
+        let query = asking.query(request, None)?;
+        let found = snapshot.searcher.search(&query, &DocSetCollector).map_err(failed)?;
+        if found.len() > MAX_STATISTIC_RECORDS {
+            let reason = format!(
+                "it covers {} records, more than {MAX_STATISTIC_RECORDS}; narrow it by asset or time",
+                found.len()
+            );
+            return Err(QuestionError::Invalid { field: "scope", reason });
+        }
+        // Documents of one block are read together.
+        let mut found: Vec<DocAddress> = found.into_iter().collect();
+        found.sort_unstable();
+        for address in found {
+            let document: TantivyDocument = snapshot.searcher.doc(address).map_err(failed)?;
+            records.push(store.record(&document).map_err(failed)?);
+        }
+    }
+    Ok(All { as_of, checkpoint: snapshot.visible, records })
+}
+
+/// What readers see, and the position that the answer stands for. What is pending is committed first, unless the answer does not need it.
+fn at(store: &Store, asked: Option<Position>) -> Result<(Snapshot, Option<Position>), QuestionError> {
+    if asked.is_none_or(|asked| asked >= store.visible()) {
+        store.show_all(VERSION).map_err(failed)?;
+    }
+    let snapshot = store.snapshot();
+    let as_of = snapshot.visible.previous().map(|newest| asked.map_or(newest, |asked| asked.min(newest)));
+    Ok((snapshot, as_of))
+}
+
 fn failed(reason: impl ToString) -> QuestionError {
     QuestionError::Store { store: NAME, reason: reason.to_string() }
 }
@@ -93,16 +149,7 @@ fn search(store: &Store, request: &SearchRequest) -> Result<SearchAnswer, Questi
     let limit = answer::limit(request.limit);
     let offset = cursor.map_or(0, |(_, offset)| offset);
     let asked = cursor.map(|(as_of, _)| as_of).or(request.as_of);
-    if asked.is_none_or(|asked| asked >= store.visible()) {
-        store.show_all(VERSION).map_err(failed)?;
-    }
-    let snapshot = store.snapshot();
-    let newest = snapshot.visible.previous();
-    let as_of = match (asked, newest) {
-        (Some(asked), Some(newest)) => Some(asked.min(newest)),
-        (None, newest) => newest,
-        (Some(_), None) => None,
-    };
+    let (snapshot, as_of) = at(store, asked)?;
     let Some(position) = as_of else {
         return Ok(SearchAnswer { items: Vec::new(), next_cursor: None, total: 0, as_of });
     };
@@ -124,7 +171,8 @@ fn search(store: &Store, request: &SearchRequest) -> Result<SearchAnswer, Questi
 }
 
 fn read_cursor(cursor: &str) -> Result<(Position, usize), QuestionError> {
-    let parts = cursor.split_once('.').and_then(|(position, offset)| Some((position.parse().ok()?, offset.parse().ok()?)));
+    let parts =
+        cursor.split_once('.').and_then(|(position, offset)| Some((position.parse().ok()?, offset.parse().ok()?)));
     match parts {
         Some((position, offset)) if offset < MAX_OFFSET => Ok((Position::new(position), offset)),
         _ => Err(invalid("cursor", "it is not one that a page gave out")),
@@ -159,12 +207,14 @@ impl Asking<'_> {
         }
         if request.from.is_some() || request.to.is_some() {
             let term = |time| Term::from_field_i64(fields.event_time_ns, nanoseconds(time));
-            let low = request.from.map_or(Bound::Included(Term::from_field_i64(fields.event_time_ns, i64::MIN)), |time| {
-                Bound::Included(term(time))
-            });
-            let high = request.to.map_or(Bound::Included(Term::from_field_i64(fields.event_time_ns, i64::MAX)), |time| {
-                Bound::Excluded(term(time))
-            });
+            let low =
+                request.from.map_or(Bound::Included(Term::from_field_i64(fields.event_time_ns, i64::MIN)), |time| {
+                    Bound::Included(term(time))
+                });
+            let high =
+                request.to.map_or(Bound::Included(Term::from_field_i64(fields.event_time_ns, i64::MAX)), |time| {
+                    Bound::Excluded(term(time))
+                });
             clauses.push(must(Box::new(RangeQuery::new(low, high))));
         }
         let meaning: Box<dyn Query> = match words {

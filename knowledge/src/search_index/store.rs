@@ -52,7 +52,7 @@ struct Writing {
 /// One index.
 pub(super) struct Store {
     pub fields: Fields,
-    pub index: Index,
+
     reader: IndexReader,
     writing: Mutex<Writing>,
     snapshot: RwLock<Snapshot>,
@@ -119,15 +119,11 @@ impl Store {
         let reader: IndexReader =
             index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().map_err(text)?;
         let snapshot = Snapshot { searcher: reader.searcher(), visible: checkpoint };
-        let writing = Writing {
-            writer,
-            pending: Pending::new(checkpoint),
-            committed: checkpoint,
-            last_commit: Instant::now(),
-        };
+        let writing =
+            Writing { writer, pending: Pending::new(checkpoint), committed: checkpoint, last_commit: Instant::now() };
         Ok(Arc::new(Self {
             fields,
-            index,
+
             reader,
             writing: Mutex::new(writing),
             snapshot: RwLock::new(snapshot),

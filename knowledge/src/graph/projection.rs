@@ -1,0 +1,181 @@
+//! The graph as a projection.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use eventlog::{BoxFuture, Digest, Filter, Position};
+use parking_lot::RwLock;
+use projections::{Entry, Projection, ProjectionError, Rebuildable};
+use surrealdb::Surreal;
+use surrealdb::engine::any::{Any, connect};
+use surrealdb::opt::auth::Root;
+
+use super::queries::Graph;
+use super::store::{self, NAMESPACE, Store};
+use crate::facade::Config;
+use crate::versions;
+
+/// The projection's name.
+pub(crate) const NAME: &str = "knowledge_graph";
+
+/// The version of fold and tables together: a change of either begins the database anew.
+pub(crate) const VERSION: u32 = 1;
+
+/// The database that names the generation that counts.
+const POINTER_DATABASE: &str = "pointer";
+
+/// The folder of the store below the data folder.
+const FOLDER: &str = "graph";
+
+/// The store that counts now; a rebuild puts another one there.
+pub(super) struct Cell(pub RwLock<Arc<Store>>);
+
+/// The graph as the runner holds it.
+pub struct GraphProjection {
+    connection: Surreal<Any>,
+    cell: Arc<Cell>,
+    generation: i64,
+}
+
+impl GraphProjection {
+    /// Connects, opens the database that counts, and gives out the handle that asks it. A store in our own folder that cannot be read is deleted and built anew.
+    ///
+    /// # Errors
+    /// [`ProjectionError::Store`] when there is no connection, or the server refuses.
+    pub async fn open(config: &Config) -> Result<(Self, Graph), ProjectionError> {
+        let own = own_folder(config);
+        let first = Self::open_at(config, own.as_deref()).await;
+        let projection = match (first, own) {
+            (Ok(projection), _) => projection,
+            (Err(reason), Some(folder)) if folder.exists() => {
+                // The store is derived from the log: one that cannot be read is deleted.
+                tracing::warn!(%reason, "the graph store is unusable and is built anew");
+                std::fs::remove_dir_all(&folder).map_err(error)?;
+                Self::open_at(config, Some(&folder)).await.map_err(error)?
+            }
+            (Err(reason), _) => return Err(error(reason)),
+        };
+        let handle = Graph::new(Arc::clone(&projection.cell));
+        Ok((projection, handle))
+    }
+
+    async fn open_at(config: &Config, own: Option<&Path>) -> Result<Self, String> {
+        let url = match (&config.surreal_url, own) {
+            (Some(url), _) => url.clone(),
+            (None, Some(folder)) => {
+                let parent = folder.parent().unwrap_or(folder);
+                std::fs::create_dir_all(parent).map_err(|error| error.to_string())?;
+                format!("surrealkv://{}", folder.display())
+            }
+            (None, None) => "mem://".to_owned(),
+        };
+        let connection = connect(url).await.map_err(store::text)?;
+        if let (Some(username), Some(password)) = (&config.surreal_user, &config.surreal_password) {
+            let root = Root { username: username.clone(), password: password.clone() };
+            connection.signin(root).await.map_err(store::text)?;
+        }
+        let generation = read_generation(&connection).await?;
+        Self::open_generation(connection, generation, false).await
+    }
+
+    async fn open_generation(connection: Surreal<Any>, generation: i64, empty: bool) -> Result<Self, String> {
+        let store = Store::open(&connection, &database(generation), VERSION, empty).await?;
+        Ok(Self { connection, cell: Arc::new(Cell(RwLock::new(Arc::new(store)))), generation })
+    }
+
+    fn store(&self) -> Arc<Store> {
+        Arc::clone(&self.cell.0.read())
+    }
+}
+
+fn own_folder(config: &Config) -> Option<PathBuf> {
+    match (&config.surreal_url, &config.data_dir) {
+        (None, Some(dir)) => Some(dir.join(FOLDER)),
+        _ => None,
+    }
+}
+
+fn database(generation: i64) -> String {
+    format!("g{generation}")
+}
+
+async fn pointer(connection: &Surreal<Any>) -> Result<Surreal<Any>, String> {
+    let db = connection.clone();
+    let sql = format!(
+        "DEFINE NAMESPACE IF NOT EXISTS {NAMESPACE}; USE NS {NAMESPACE}; DEFINE DATABASE IF NOT EXISTS {POINTER_DATABASE};"
+    );
+    db.query(sql).await.and_then(|answers| answers.check()).map_err(store::text)?;
+    db.use_ns(NAMESPACE).use_db(POINTER_DATABASE).await.map_err(store::text)?;
+    Ok(db)
+}
+
+async fn read_generation(connection: &Surreal<Any>) -> Result<i64, String> {
+    let db = pointer(connection).await?;
+    let sql = "DEFINE TABLE IF NOT EXISTS current SCHEMALESS; SELECT VALUE generation FROM current:graph";
+    let mut answers = db.query(sql).await.map_err(store::text)?;
+    let rows = store::list(answers.take(1).map_err(store::text)?);
+    Ok(store::integer(rows.into_iter().next()).unwrap_or(0))
+}
+
+async fn write_generation(connection: &Surreal<Any>, generation: i64) -> Result<(), String> {
+    let db = pointer(connection).await?;
+    let write = db.query("UPSERT current:graph SET generation = $generation").bind(("generation", generation));
+    write.await.and_then(|answers| answers.check()).map_err(store::text).map(drop)
+}
+
+fn error(reason: impl ToString) -> ProjectionError {
+    ProjectionError::Store { projection: NAME, reason: reason.to_string() }
+}
+
+impl Projection for GraphProjection {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn version(&self) -> u32 {
+        VERSION
+    }
+
+    fn filter(&self) -> Filter {
+        versions::filter()
+    }
+
+    fn checkpoint(&self) -> Position {
+        self.store().applied()
+    }
+
+    fn apply<'a>(&'a mut self, entries: &'a [Entry], through: Position) -> BoxFuture<'a, Result<(), ProjectionError>> {
+        let store = self.store();
+        Box::pin(async move { store.apply(entries, through, VERSION).await.map_err(error) })
+    }
+
+    fn flush(&mut self) -> BoxFuture<'_, Result<(), ProjectionError>> {
+        let store = self.store();
+        Box::pin(async move { store.flush(VERSION).await.map_err(error) })
+    }
+
+    fn digest(&mut self) -> BoxFuture<'_, Result<Digest, ProjectionError>> {
+        let store = self.store();
+        Box::pin(async move { store.digest(VERSION).await.map_err(error) })
+    }
+}
+
+impl Rebuildable for GraphProjection {
+    fn beside(&self) -> BoxFuture<'_, Result<Self, ProjectionError>> {
+        Box::pin(async move {
+            Self::open_generation(self.connection.clone(), self.generation + 1, true).await.map_err(error)
+        })
+    }
+
+    fn replace(&mut self, rebuilt: Self) -> BoxFuture<'_, Result<(), ProjectionError>> {
+        Box::pin(async move {
+            let new = rebuilt.store();
+            new.flush(VERSION).await.map_err(error)?;
+            // Ordering: the pointer moves before the old database goes; a crash between leaves an unused database, which the next rebuild removes.
+            write_generation(&self.connection, rebuilt.generation).await.map_err(error)?;
+            let old = std::mem::replace(&mut *self.cell.0.write(), new);
+            self.generation = rebuilt.generation;
+            store::remove(&self.connection.clone(), &old.name).await.map_err(error)
+        })
+    }
+}
