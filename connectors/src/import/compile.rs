@@ -25,7 +25,6 @@ pub(super) enum Origin {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Builtin {
     Row,
-    Line,
     FileName,
     FileStem,
     FileFolder,
@@ -36,9 +35,8 @@ pub(super) enum Builtin {
     EachValue,
 }
 
-const BUILTINS: [(&str, Builtin); 10] = [
+const BUILTINS: [(&str, Builtin); 9] = [
     ("row", Builtin::Row),
-    ("line", Builtin::Line),
     ("file.name", Builtin::FileName),
     ("file.stem", Builtin::FileStem),
     ("file.folder", Builtin::FileFolder),

@@ -11,6 +11,7 @@ use super::MAX_ROW_BYTES;
 use super::cell::Cell;
 use super::compile::{Builtin, Origin};
 use super::identity;
+use super::lines::LineCounter;
 use super::mapping::{Format, Mapping};
 
 /// Why an import stopped. A bad row does not stop it: see [`super::Reject`].
@@ -102,6 +103,7 @@ pub(super) struct Rows<'m> {
     /// The number of the row that was read last, from 1; a header does not count.
     pub(super) row: u64,
     line: u64,
+    lines: Option<LineCounter>,
 }
 
 enum Source {
@@ -154,7 +156,7 @@ impl<'m> Rows<'m> {
                 Source::Csv { reader: Box::new(reader), record: csv::ByteRecord::new(), columns, width }
             }
         };
-        Ok(Self { mapping, file: FileName::of(path), path: shown, source, row: 0, line: 0 })
+        Ok(Self { mapping, file: FileName::of(path), path: shown, source, row: 0, line: 0, lines: None })
     }
 
     /// How many bytes of the file have been read.
@@ -170,7 +172,6 @@ impl<'m> Rows<'m> {
         values.fill(None);
         let read = match &mut self.source {
             Source::Csv { reader, record, columns, width } => {
-                self.line = reader.position().line();
                 match reader.read_byte_record(record) {
                     Ok(false) => return Ok(RowRead::End),
                     Ok(true) => {}
@@ -178,7 +179,6 @@ impl<'m> Rows<'m> {
                         return Err(ImportError::Format { file: self.path.clone(), reason: error.to_string() });
                     }
                 }
-                self.line = record.position().map_or(self.line, csv::Position::line);
                 csv_row(record, columns, *width, self.mapping, values)
             }
             Source::Lines { reader, line, columns, bytes } => {
@@ -225,8 +225,14 @@ impl<'m> Rows<'m> {
         }
     }
 
-    /// The line of the file that the row begins on.
-    pub(super) fn line(&self) -> u64 {
+    /// The line of the file that the row begins on, from 1; 0 when the file cannot be read for it.
+    pub(super) fn line(&mut self) -> u64 {
+        if let Source::Csv { record, .. } = &self.source
+            && let Some(position) = record.position()
+        {
+            let counter = self.lines.get_or_insert_with(|| LineCounter::open(&self.path));
+            return counter.line_from(position.byte());
+        }
         self.line
     }
 
@@ -236,7 +242,6 @@ impl<'m> Rows<'m> {
             let Origin::Builtin(builtin) = origin else { continue };
             *value = match builtin {
                 Builtin::Row => Some(number(self.row)),
-                Builtin::Line => Some(number(self.line)),
                 Builtin::FileName => Some(Cell::Text(self.file.name.to_string())),
                 Builtin::FileStem => Some(Cell::Text(self.file.stem.clone())),
                 Builtin::FileFolder => Some(Cell::Text(self.file.folder.clone())),

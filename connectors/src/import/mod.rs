@@ -15,6 +15,7 @@ mod condition;
 mod expression;
 mod files;
 mod identity;
+mod lines;
 mod lookup;
 mod mapping;
 mod plan;

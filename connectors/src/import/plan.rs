@@ -11,6 +11,7 @@ use eventlog::frames::Reading;
 use jiff::Timestamp;
 use projections::Meta;
 use serde::Serialize;
+use serde_json::Value as Json;
 
 use super::cell::Cell;
 use super::compile::{Builtin, Origin};
@@ -258,7 +259,7 @@ struct RowOutput {
     defined: Vec<Arc<str>>,
 }
 
-type Step<'m, 'p> = fn(&mut Planner<'m, 'p>, &Rows<'m>, Result<bool, Fault>) -> Result<(), ImportError>;
+type Step<'m, 'p> = fn(&mut Planner<'m, 'p>, &mut Rows<'m>, Result<bool, Fault>) -> Result<(), ImportError>;
 
 impl<'m, 'p> Planner<'m, 'p> {
     fn pass(&mut self, files: &[PathBuf], step: Step<'m, 'p>) -> Result<(), ImportError> {
@@ -272,7 +273,7 @@ impl<'m, 'p> Planner<'m, 'p> {
                     RowRead::Bad(reason) => Err(Fault::new("", reason)),
                     RowRead::Row => self.prepare(&rows, &mut kept),
                 };
-                step(self, &rows, prepared)?;
+                step(self, &mut rows, prepared)?;
                 self.remember();
                 self.meter.row(rows.bytes());
             }
@@ -332,7 +333,7 @@ impl<'m, 'p> Planner<'m, 'p> {
     }
 
     /// The first pass: a bad row is counted in nowhere, and rejected by the second pass.
-    fn group(&mut self, _rows: &Rows<'m>, prepared: Result<bool, Fault>) -> Result<(), ImportError> {
+    fn group(&mut self, _rows: &mut Rows<'m>, prepared: Result<bool, Fault>) -> Result<(), ImportError> {
         if prepared != Ok(true) {
             return Ok(());
         }
@@ -343,7 +344,7 @@ impl<'m, 'p> Planner<'m, 'p> {
         Ok(())
     }
 
-    fn emit(&mut self, rows: &Rows<'m>, prepared: Result<bool, Fault>) -> Result<(), ImportError> {
+    fn emit(&mut self, rows: &mut Rows<'m>, prepared: Result<bool, Fault>) -> Result<(), ImportError> {
         self.output.rows += 1;
         let made = match prepared {
             Ok(false) => {
@@ -530,14 +531,31 @@ fn optional_time(expression: Option<&Expression>, values: &[Option<Cell>]) -> Re
 
 fn build(event_type: &str, version: u16, fields: &Node, values: &[Option<Cell>]) -> Result<Event, Fault> {
     let json = fields.json(values)?;
-    Event::from_value(event_type, version, json).map_err(|error| {
-        let reason = match error {
-            domain::DecodeError::Payload { reason, .. } => reason,
-            other => other.to_string(),
-        };
-        let field = reason.split('`').nth(1).unwrap_or_default().to_owned();
+    decode(event_type, version, json).map_err(|reason| {
+        // The payload is made once more for the message: rejects are rare, and a copy for each row is not.
+        let Ok(json) = fields.json(values) else { return Fault::new("", reason) };
+        let named = reason.split('`').nth(1).map(str::to_owned);
+        let field = wrong_member(event_type, version, &json, &reason).or(named).unwrap_or_default();
         Fault::new(field, reason)
     })
+}
+
+fn decode(event_type: &str, version: u16, json: Json) -> Result<Event, String> {
+    Event::from_value(event_type, version, json).map_err(|error| match error {
+        domain::DecodeError::Payload { reason, .. } => reason,
+        other => other.to_string(),
+    })
+}
+
+/// The member that a payload fails for: without it, the payload fails for another reason or for none.
+fn wrong_member(event_type: &str, version: u16, json: &Json, reason: &str) -> Option<String> {
+    let members = json.as_object()?;
+    let wrong = members.keys().find(|key| {
+        let mut without = members.clone();
+        without.remove(key.as_str());
+        decode(event_type, version, Json::Object(without)).err().as_deref() != Some(reason)
+    })?;
+    Some(wrong.clone())
 }
 
 fn nanoseconds(time: Timestamp) -> i64 {
