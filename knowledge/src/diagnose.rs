@@ -1,10 +1,11 @@
 //! Diagnosis: which failure modes fit what is seen, from the history of faults, with what was done about them.
+
 mod ask;
 mod rank;
 
 #[cfg(test)]
 #[path = "diagnose/tests.rs"]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use ask::ask;
 

@@ -1,7 +1,12 @@
 //! The graph of knowledge in SurrealDB: record versions, nodes and versioned edges.
+
 mod projection;
 mod queries;
 mod store;
+
+#[cfg(test)]
+#[path = "graph/tests.rs"]
+mod tests;
 
 pub use projection::GraphProjection;
 pub use queries::Graph;

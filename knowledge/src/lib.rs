@@ -24,6 +24,8 @@ mod answer;
 mod cases;
 mod facade;
 mod terms;
+#[cfg(test)]
+mod testing;
 mod versions;
 
 pub use answer::{Answer, Page, QuestionError};

@@ -7,6 +7,10 @@ pub(crate) mod operating;
 pub(crate) mod quality;
 mod scope;
 
+#[cfg(test)]
+#[path = "questions/tests.rs"]
+mod tests;
+
 use eventlog::Position;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -1,9 +1,13 @@
 //! Search: a Tantivy index with one document a record version.
+
 mod fields;
 mod projection;
 mod query;
 mod store;
 
+#[cfg(test)]
+#[path = "search_index/tests.rs"]
+mod tests;
 pub use projection::SearchProjection;
 pub use query::SearchIndex;
 

@@ -50,7 +50,8 @@ impl GraphProjection {
             (Err(reason), Some(folder)) if folder.exists() => {
                 // The store is derived from the log: one that cannot be read is deleted.
                 tracing::warn!(%reason, "the graph store is unusable and is built anew");
-                std::fs::remove_dir_all(&folder).map_err(error)?;
+                let removed = if folder.is_dir() { std::fs::remove_dir_all(&folder) } else { std::fs::remove_file(&folder) };
+                removed.map_err(error)?;
                 Self::open_at(config, Some(&folder)).await.map_err(error)?
             }
             (Err(reason), _) => return Err(error(reason)),

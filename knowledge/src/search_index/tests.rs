@@ -1,0 +1,221 @@
+use eventlog::Position;
+use projections::Projection;
+
+use super::*;
+use crate::record::RecordId;
+use crate::testing::Mill;
+
+async fn opened(mill: &Mill, batch: usize) -> (SearchProjection, SearchIndex) {
+    let (mut projection, index) = SearchProjection::open(None).unwrap();
+    feed(&mut projection, mill, batch).await;
+    (projection, index)
+}
+
+async fn feed(projection: &mut SearchProjection, mill: &Mill, batch: usize) {
+    let from = projection.checkpoint().get() as usize;
+    for chunk in mill.entries[from..].chunks(batch) {
+        let through = chunk.last().unwrap().position.next();
+        projection.apply(chunk, through).await.unwrap();
+    }
+}
+
+async fn ids(index: &SearchIndex, q: &str) -> Vec<String> {
+    let request = SearchRequest { q: Some(q.to_owned()), ..SearchRequest::default() };
+    index.search(request).await.unwrap().items.into_iter().map(|hit| hit.record.id.to_string()).collect()
+}
+
+#[tokio::test]
+async fn words_in_both_languages_codes_and_typos_find_the_same_thing() {
+    let (_projection, index) = opened(&Mill::looms(), 1_000).await;
+    for (question, expected) in [
+        ("main nozzle clogged", "N-"),
+        ("clogging of the nozzles", "N-"),
+        ("主喷嘴堵塞", "N-"),
+        ("喷嘴", "N-"),
+        ("A-520", "B-"),
+        ("a-520 什么报警", "B-"),
+        ("bearng noisey", "B-"),
+        ("轴承异响", "B-"),
+        ("张力波动", "T-"),
+        ("LETOFF_WORN", "T-"),
+        ("储纬器", "U-1"),
+        ("accumulater", "U-1"),
+    ] {
+        let found = ids(&index, question).await;
+        let first = found.first().unwrap_or_else(|| panic!("{question}: nothing found"));
+        assert!(first.contains(expected) || first == "failure_mode:LETOFF_WORN", "{question}: {found:?}");
+    }
+    assert_eq!(ids(&index, "zzzzqqqq 魑魅").await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_code_is_matched_whole() {
+    let (_projection, index) = opened(&Mill::looms(), 1_000).await;
+    let request = SearchRequest { q: Some("A-110".to_owned()), limit: Some(100), ..SearchRequest::default() };
+    let answer = index.search(request).await.unwrap();
+    let best = answer.items[0].score;
+    let exact = answer.items.iter().filter(|hit| hit.score > best / 2.0).count();
+    assert_eq!(exact, 6, "the six episodes with the alarm");
+}
+
+#[tokio::test]
+async fn filters_narrow_and_the_empty_question_lists_the_newest_first() {
+    let (_projection, index) = opened(&Mill::looms(), 1_000).await;
+    let list = |request: SearchRequest| {
+        let index = index.clone();
+        async move { index.search(request).await.unwrap() }
+    };
+    let faults = list(SearchRequest { kind: Some(Kind::FaultEpisode), limit: Some(100), ..Default::default() }).await;
+    assert_eq!(faults.total, 22);
+    let times: Vec<_> = faults.items.iter().map(|hit| hit.record.event_time).collect();
+    assert!(times.windows(2).all(|pair| pair[0] >= pair[1]));
+    let rapier = list(SearchRequest { class: Some("rapier-loom".to_owned()), kind: Some(Kind::FaultEpisode), ..Default::default() }).await;
+    assert_eq!(rapier.total, 3);
+    let quality = list(SearchRequest { base: Some(Base::Quality), ..Default::default() }).await;
+    assert_eq!(quality.total, 2);
+    let from = faults.items[4].record.event_time;
+    let to = faults.items[0].record.event_time;
+    let some = list(SearchRequest { kind: Some(Kind::FaultEpisode), from, to, ..Default::default() }).await;
+    assert_eq!(some.total, 4, "from is in, to is not");
+}
+
+#[tokio::test]
+async fn pages_hold_every_hit_once_and_stay_at_their_position() {
+    let mut mill = Mill::looms();
+    let (mut projection, index) = opened(&mill, 1_000).await;
+    let mut seen = Vec::new();
+    let mut cursor = None;
+    loop {
+        let request = SearchRequest { kind: Some(Kind::FaultEpisode), limit: Some(5), cursor, ..Default::default() };
+        let page = index.search(request).await.unwrap();
+        seen.extend(page.items.into_iter().map(|hit| hit.record.id));
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            break;
+        }
+        // What comes meanwhile does not shift the pages.
+        let id = format!("LATE-{}", seen.len());
+        mill.episode(9_000, &id, "LOOM-01", ("新", "new"), &[], None, ("repair", "x"));
+        feed(&mut projection, &mill, 100).await;
+    }
+    let count = seen.len();
+    seen.sort();
+    seen.dedup();
+    assert_eq!((count, seen.len()), (22, 22));
+}
+
+#[tokio::test]
+async fn as_of_shows_what_was_known_before_a_new_coding() {
+    let mut mill = Mill::looms();
+    let before = Position::new(mill.entries.len() as u64 - 1);
+    let (mut projection, index) = opened(&mill, 1_000).await;
+    mill.coded(9_999, "N-0", "LOOM-01", "AIR_PRESSURE_LOW");
+    feed(&mut projection, &mill, 1).await;
+    let find = |q: &str, as_of: Option<Position>| {
+        let index = index.clone();
+        let q = Some(q.to_owned());
+        async move {
+            let request = SearchRequest { q, as_of, kind: Some(Kind::FaultEpisode), limit: Some(100), ..Default::default() };
+            index.search(request).await.unwrap()
+        }
+    };
+    let now = find("AIR_PRESSURE_LOW", None).await;
+    assert_eq!(now.items[0].record.id, RecordId::new(Kind::FaultEpisode, "N-0"));
+    assert_eq!(now.as_of, Some(before.next()));
+    let exact = |answer: &SearchAnswer, code: &str| {
+        answer.items.iter().filter(|hit| hit.record.codes.iter().any(|known| known == code)).count()
+    };
+    assert_eq!(exact(&now, "AIR_PRESSURE_LOW"), 1);
+    let then = find("AIR_PRESSURE_LOW", Some(before)).await;
+    assert_eq!(exact(&then, "AIR_PRESSURE_LOW"), 0);
+    assert_eq!(then.as_of, Some(before));
+    assert_eq!(exact(&find("NOZZLE_CLOGGED", Some(before)).await, "NOZZLE_CLOGGED"), 6);
+    assert_eq!(exact(&find("NOZZLE_CLOGGED", None).await, "NOZZLE_CLOGGED"), 5);
+    // At the first position only its own record is known.
+    let first = index.search(SearchRequest { as_of: Some(Position::START), ..Default::default() }).await.unwrap();
+    assert_eq!(first.total, 1);
+}
+
+#[tokio::test]
+async fn snippets_mark_the_words_and_escape_the_rest() {
+    let mut mill = Mill::new();
+    mill.episode(1, "F", "L", ("轴承<异响>", "bearing <noise> & heat"), &[], None, ("repair", "x"));
+    let (_projection, index) = opened(&mill, 10).await;
+    let request = SearchRequest { q: Some("bearings 轴承".to_owned()), kind: Some(Kind::FaultEpisode), ..Default::default() };
+    let hit = index.search(request).await.unwrap().items.remove(0);
+    assert_eq!(hit.snippet.en.as_deref(), Some("<b>bearing</b> &lt;noise&gt; &amp; heat"));
+    assert_eq!(hit.snippet.zh.as_deref(), Some("<b>轴承</b>&lt;异响&gt;"));
+}
+
+#[tokio::test]
+async fn questions_that_are_not_well_formed_are_refused() {
+    let (_projection, index) = opened(&Mill::looms(), 1_000).await;
+    let long = SearchRequest { q: Some("x".repeat(5_000)), ..Default::default() };
+    assert!(index.search(long).await.is_err());
+    for cursor in ["", "x", "1", "1.x", "1.99999999999"] {
+        let request = SearchRequest { cursor: Some(cursor.to_owned()), ..Default::default() };
+        assert!(index.search(request).await.is_err(), "{cursor}");
+    }
+    // Characters that query languages give a meaning have none here.
+    for q in ["\"", "a AND (", "*:*", "title:^", "\\", "-"] {
+        ids(&index, q).await;
+    }
+}
+
+#[tokio::test]
+async fn the_digest_does_not_depend_on_batches_reopening_or_rebuilding() {
+    let mill = Mill::looms();
+    let (mut whole, _index) = opened(&mill, 1_000).await;
+    let digest = whole.digest().await.unwrap();
+    for batch in [1, 7] {
+        let (mut other, _index) = opened(&mill, batch).await;
+        assert_eq!(other.digest().await.unwrap(), digest, "batches of {batch}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let half = mill.entries.len() / 2;
+    {
+        let (mut projection, _index) = SearchProjection::open(Some(dir.path())).unwrap();
+        projection.apply(&mill.entries[..half], Position::new(half as u64)).await.unwrap();
+        projection.flush().await.unwrap();
+        // What is applied after the flush is lost with the process, together with its checkpoint.
+        let more = half + 5;
+        projection.apply(&mill.entries[half..more], Position::new(more as u64)).await.unwrap();
+    }
+    let (mut projection, index) = SearchProjection::open(Some(dir.path())).unwrap();
+    assert_eq!(projection.checkpoint(), Position::new(half as u64));
+    feed(&mut projection, &mill, 3).await;
+    assert_eq!(projection.digest().await.unwrap(), digest);
+
+    use projections::Rebuildable;
+    let mut beside = projection.beside().await.unwrap();
+    feed(&mut beside, &mill, 11).await;
+    projection.replace(beside).await.unwrap();
+    assert_eq!(projection.digest().await.unwrap(), digest);
+    assert!(ids(&index, "主喷嘴堵塞").await.first().is_some_and(|id| id.contains("N-")));
+    drop((projection, index));
+    let (mut projection, _index) = SearchProjection::open(Some(dir.path())).unwrap();
+    assert_eq!(projection.checkpoint(), mill.through());
+    assert_eq!(projection.digest().await.unwrap(), digest);
+}
+
+#[tokio::test]
+async fn an_index_that_is_damaged_or_of_another_version_is_built_anew() {
+    let mill = Mill::looms();
+    let dir = tempfile::tempdir().unwrap();
+    {
+        let (mut projection, _index) = SearchProjection::open(Some(dir.path())).unwrap();
+        feed(&mut projection, &mill, 1_000).await;
+        projection.flush().await.unwrap();
+    }
+    let folder = dir.path().join("index-0");
+    let store = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.extension().is_some_and(|extension| extension == "store"))
+        .unwrap();
+    let mut bytes = std::fs::read(&store).unwrap();
+    bytes[10] ^= 0xff;
+    std::fs::write(&store, bytes).unwrap();
+    let (projection, _index) = SearchProjection::open(Some(dir.path())).unwrap();
+    assert_eq!(projection.checkpoint(), Position::START);
+}
