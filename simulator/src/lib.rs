@@ -16,8 +16,12 @@
 //! Where to read next: [`mill`] is the plant, `physics` the loom, `fault` what goes wrong with it, `world` the order of things.
 
 mod error;
+mod fault;
+mod names;
 mod output;
+mod physics;
 mod random;
+mod world;
 
 pub mod broker;
 pub mod history;
@@ -27,6 +31,7 @@ pub mod training;
 pub mod truth;
 
 pub use error::SimulationError;
+pub use fault::FaultKind;
 pub use history::{History, HistoryOptions, Live, history};
-pub use output::{Output, SimEvent};
+pub use output::{Output, SimEvent, source_name};
 pub use truth::{FaultTruth, RepairTruth, Truth};

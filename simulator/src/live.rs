@@ -7,8 +7,9 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use connectors::mqtt::{self, Confirmation, PublishError, Publisher};
+use connectors::mqtt::{Confirmation, PublishError, Publisher, payload};
 use connectors::opcua::{TagServer, TagServerError};
+use domain::SubjectKind;
 use eventlog::frames::{Reading, StatusCode, Value};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -147,8 +148,8 @@ impl Sender<'_> {
     }
 
     async fn event(&mut self, event: &SimEvent) -> Result<(), LiveError> {
-        let topic = mqtt::events_topic(topic_asset(event));
-        let payload = mqtt::event_payload(&event.external_id, Some(event.time), &event.event)?;
+        let topic = payload::events_topic(&topic_asset(event));
+        let payload = payload::event_payload(&event.external_id, Some(event.time), &event.event)?;
         self.publish(topic, payload).await?;
         self.statistics.events.fetch_add(1, Ordering::Relaxed);
         Ok(())
@@ -157,8 +158,8 @@ impl Sender<'_> {
     async fn readings(&mut self, asset: &str, time: Timestamp, readings: &[Reading]) -> Result<(), LiveError> {
         let values: Vec<(&str, Value)> =
             readings.iter().map(|reading| (mill::quantity_of(&reading.signal), reading.value.clone())).collect();
-        let payload = mqtt::readings_payload(time, None, &values);
-        self.publish(mqtt::readings_topic(asset), payload).await?;
+        let payload = payload::readings_payload(time, None, &values);
+        self.publish(payload::readings_topic(asset), payload).await?;
         self.statistics.mqtt_readings.fetch_add(readings.len() as u64, Ordering::Relaxed);
         Ok(())
     }
@@ -191,8 +192,9 @@ impl Sender<'_> {
     }
 }
 
-/// The asset in the topic of an event: the one that it concerns, or the mill itself.
-fn topic_asset(event: &SimEvent) -> &str {
-    let _ = event;
-    mill::MILL_TOPIC
+/// The asset in the topic of an event: the first that it concerns, or else the mill.
+fn topic_asset(event: &SimEvent) -> String {
+    let subjects = event.event.subjects();
+    let asset = subjects.into_iter().find(|subject| subject.kind == SubjectKind::Asset);
+    asset.map_or_else(|| mill::MILL_TOPIC.to_owned(), |subject| subject.id)
 }
