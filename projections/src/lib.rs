@@ -27,6 +27,8 @@ mod read_models;
 mod rebuild;
 mod runner;
 mod set;
+#[cfg(test)]
+mod testing;
 
 pub use digest::state_digest;
 pub use entry::{Content, Entry, Meta, READINGS_TYPE, SealError, seal, seal_readings};
