@@ -165,11 +165,15 @@ fn tests(keys: &mut Keys<'_>) -> Result<Vec<Test>, MappingError> {
     if let Some(pattern) = keys.text("matches")? {
         tests.push(Test::Matches(Regex::new(pattern).map_err(|error| keys.error("matches", error.to_string()))?));
     }
-    let bounds: [(&'static str, fn(f64) -> Test); 4] =
-        [("above", Test::Above), ("at_least", Test::AtLeast), ("below", Test::Below), ("at_most", Test::AtMost)];
-    for (key, test) in bounds {
+    for key in ["above", "at_least", "below", "at_most"] {
         if let Some(value) = keys.value(key) {
-            tests.push(test(number(value).ok_or_else(|| keys.error(key, "a number is expected"))?));
+            let bound = number(value).ok_or_else(|| keys.error(key, "a number is expected"))?;
+            tests.push(match key {
+                "above" => Test::Above(bound),
+                "at_least" => Test::AtLeast(bound),
+                "below" => Test::Below(bound),
+                _ => Test::AtMost(bound),
+            });
         }
     }
     if let Some(value) = keys.value("changed_from") {

@@ -489,6 +489,34 @@ fn json_lines() {
     assert!(rejects[2].1.contains("the line is not JSON"), "{rejects:?}");
 }
 
+/// The text of a code block of the manual.
+fn manual_block(language: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/import.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let (_, rest) = text.split_once(&format!("```{language}\n")).unwrap();
+    rest.split_once("```").unwrap().0.to_owned()
+}
+
+#[test]
+fn the_example_of_the_manual_works() {
+    let planned = planned(&manual_block("toml"), &manual_block("csv"));
+    assert_eq!(planned.rejects, []);
+    let made: Vec<_> =
+        planned.events.iter().map(|event| (event.event.event_type(), event.event.key().into_owned())).collect();
+    let expected = [
+        ("signal.defined", "LOOM-01.loom_speed"),
+        ("order.created", "A-1"),
+        ("order.created", "A-2"),
+        ("asset.state_changed", "LOOM-01"),
+        ("asset.state_changed", "LOOM-02"),
+    ];
+    assert_eq!(made, expected.map(|(event_type, key)| (event_type, key.to_owned())));
+    let Event::OrderCreated(order) = &planned.events[1].event else { panic!("{:?}", planned.events[1]) };
+    assert_eq!(order.quantity.as_ref().map(|quantity| quantity.value), Some(1_200.5));
+    let values: Vec<_> = planned.readings.iter().map(|reading| reading.value.clone()).collect();
+    assert_eq!(values, [Value::Float(601.0), Value::Float(598.0)]);
+}
+
 async fn sink() -> (Arc<dyn EventLog>, LogSink) {
     let log: Arc<dyn EventLog> = Arc::new(MemoryLog::new());
     let ingest = Ingest::start(Arc::clone(&log), None, Limits::default()).await.unwrap();
