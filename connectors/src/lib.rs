@@ -1,7 +1,7 @@
 //! Sources: how readings and foreign events come into the log.
 //!
 //! What it does: [`ingest`] is the single way in (duplicates out, many callers to one append, quarantine); [`mqtt`] and [`opcua`] speak the
-//! protocols of machines and hand over to it.
+//! protocols of machines and hand over to it. [`import`] turns files into events and readings.
 //!
 //! What it does not do: it folds nothing and answers no question. It knows the log, the domain's words, and how the two are joined
 //! (`projections::seal`), and no read model.
@@ -14,6 +14,7 @@
 //!
 //! Where to read next: [`ingest::Ingest`], then [`mqtt::mapping`], then [`mqtt::MqttSource`].
 
+pub mod import;
 pub mod ingest;
 pub mod mqtt;
 pub mod opcua;
