@@ -83,6 +83,10 @@ proptest! {
         prop_assert!(!standing_there.is_empty());
         prop_assert_eq!(looking_back, standing_there);
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
     /// However the events come in and the runner cuts them, live digests equal those of a replay; also after a restart from snapshots.
     #[test]

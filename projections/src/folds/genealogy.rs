@@ -372,6 +372,3 @@ pub(crate) fn version_id(model: &str, version: impl std::fmt::Display) -> String
     format!("{model}@{version}")
 }
 
-#[cfg(test)]
-#[path = "genealogy_tests.rs"]
-mod tests;

@@ -145,3 +145,7 @@ impl Latest {
         self.signal(id)?.latest()
     }
 }
+
+#[cfg(test)]
+#[path = "latest_tests.rs"]
+mod tests;
