@@ -2,7 +2,7 @@
 
 use crate::{AppendError, Position, ReadError};
 
-/// Why a log cannot be opened or verified. Nothing was changed on disk.
+/// Why a log cannot be opened or verified. No segment was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Somebody else has the directory open for writing.

@@ -36,17 +36,17 @@ pub(super) struct MarkFile {
 }
 
 impl MarkFile {
-    /// Opens or creates the mark, and reads what it says.
-    pub(super) fn open(directory: &Path, log: LogId) -> std::io::Result<(Self, Option<Mark>)> {
+    /// Opens or creates the mark.
+    pub(super) fn open(directory: &Path, log: LogId) -> std::io::Result<Self> {
         let path = directory.join(NAME);
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        let (writes, mark) = newest(&file, log)?.unzip();
-        if mark.is_none() {
+        let writes = newest(&file, log)?.map(|(writes, _)| writes);
+        if writes.is_none() {
             file.set_len(SLOT_STRIDE * 2)?;
             file.sync_all()?;
             sync_directory(directory)?;
         }
-        Ok((Self { file, log, writes: writes.unwrap_or(0) }, mark))
+        Ok(Self { file, log, writes: writes.unwrap_or(0) })
     }
 
     /// Writes the mark durably.

@@ -194,15 +194,8 @@ impl EmbeddedLog {
     pub fn close(&self) {
         let Some(threads) = self.threads.lock().take() else { return };
         // A full queue drains; a closed one means that the committer has ended already.
-        let mut command = Command::Close;
-        loop {
-            match self.queue.try_send(command) {
-                Err(mpsc::error::TrySendError::Full(back)) => {
-                    command = back;
-                    std::thread::yield_now();
-                }
-                Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => break,
-            }
+        while let Err(mpsc::error::TrySendError::Full(_)) = self.queue.try_send(Command::Close) {
+            std::thread::yield_now();
         }
         threads.join();
     }

@@ -12,7 +12,7 @@ use super::codec::{Stored, read_record, record_bytes};
 use super::error::OpenError;
 use super::index::{Index, MemoryIndex};
 use super::index_file::FileIndex;
-use super::mark::{Mark, MarkFile};
+use super::mark::{self, Mark, MarkFile};
 use super::segment::{self, Found, HEADER_BYTES, Header};
 use super::store::Segment;
 use super::{OpenReport, Options};
@@ -149,7 +149,7 @@ fn lock(directory: &Path) -> Result<File, OpenError> {
 }
 
 fn create(directory: &Path, options: &Options, lock: File) -> Result<Recovered, OpenError> {
-    if directory.join(super::mark::NAME).exists() {
+    if directory.join(mark::NAME).exists() {
         return Err(OpenError::corrupt(Position::START, &segment::name(0), "the segments of this log are gone"));
     }
     let log = options.new_log_id.unwrap_or_else(|| LogId::new(Uuid::now_v7()));
@@ -166,7 +166,7 @@ fn create(directory: &Path, options: &Options, lock: File) -> Result<Recovered, 
     if let Some(parent) = directory.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         segment::sync_directory(parent).map_err(OpenError::io("syncing", &parent.display().to_string()))?;
     }
-    let (mark, _) = MarkFile::open(directory, log).map_err(OpenError::io("creating", super::mark::NAME))?;
+    let mark = MarkFile::open(directory, log).map_err(OpenError::io("creating", mark::NAME))?;
     let reader = file.try_clone().map_err(OpenError::io("opening", &name))?;
     let time = header.last_record_time;
     let segment = Arc::new(Segment::new(header, reader, Index::Memory(MemoryIndex::default())));
@@ -189,7 +189,7 @@ fn reopen(directory: &Path, options: &Options, lock: File, numbers: &[u64]) -> R
         return Err(OpenError::NoLog { directory: directory.display().to_string() });
     };
     let log = header.log;
-    let (mark_file, mark) = MarkFile::open(directory, log).map_err(OpenError::io("opening", super::mark::NAME))?;
+    let mark = mark::read(directory, log).map_err(OpenError::io("reading", mark::NAME))?;
     let mut report = OpenReport { segments: headers.len(), ..OpenReport::default() };
     let mut segments = Vec::with_capacity(headers.len());
     for (index, (file, header)) in sealed.iter().enumerate() {
@@ -198,6 +198,7 @@ fn reopen(directory: &Path, options: &Options, lock: File, numbers: &[u64]) -> R
     }
     let (segment, active) = last_segment(directory, options, (file, header), mark, &mut report)?;
     segments.push(segment);
+    let mark_file = MarkFile::open(directory, log).map_err(OpenError::io("opening", mark::NAME))?;
     report.records = active.next.get();
     report.closed_in_order = mark.is_some_and(|mark| mark.closed && mark.tail == active.next);
     Ok(Recovered { log, segments, active, mark: mark_file, lock, report })

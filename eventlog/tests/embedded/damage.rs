@@ -1,0 +1,267 @@
+use std::path::Path;
+
+use eventlog::embedded::{EmbeddedLog, OpenError, verify};
+use eventlog::{AppendCondition, AppendError, Direction, EventLog, Filter, Position, ReadError};
+
+use crate::support::{all, append, assert_events, copy, event, files, open, small};
+
+const HEADER: usize = 4096;
+
+/// A log of one segment whose second batch (records 4..8) is durable in `after`, and not written yet in `before`.
+async fn before_and_after() -> (tempfile::TempDir, tempfile::TempDir) {
+    let (log_directory, before, after) =
+        (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let log = open(log_directory.path());
+    let _ = append(&log, 0..2).await;
+    let _ = append(&log, 2..4).await;
+    copy(log_directory.path(), before.path());
+    let _ = append(&log, 4..8).await;
+    copy(log_directory.path(), after.path());
+    (before, after)
+}
+
+fn segment(directory: &Path, index: usize) -> std::path::PathBuf {
+    files(directory, "segment")[index].clone()
+}
+
+fn refused(directory: &Path) -> (u64, String, String) {
+    match EmbeddedLog::open(directory, small()).map(|log| log.report().clone()) {
+        Err(OpenError::Corrupt { position, file, reason }) => (position.get(), file, reason),
+        other => panic!("expected a refusal, got {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_torn_batch_is_cut_off_wherever_it_is_torn() {
+    let (before, after) = before_and_after().await;
+    let (old, new) =
+        (std::fs::read(segment(before.path(), 0)).unwrap(), std::fs::read(segment(after.path(), 0)).unwrap());
+    let start = old.iter().zip(&new).position(|(old, new)| old != new).unwrap();
+    let end = new.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    let mut torn = 0;
+    for cut in (start + 1..end).step_by(13).chain([end - 1]) {
+        // The batch was written up to the cut, or from the cut on: disks write sectors in any order.
+        for front in [true, false] {
+            let mut bytes = old.clone();
+            let range = if front { start..cut } else { cut..end };
+            bytes[range.clone()].copy_from_slice(&new[range.clone()]);
+            if new[range.clone()].iter().all(|byte| *byte == 0) {
+                continue;
+            }
+            let scratch = tempfile::tempdir().unwrap();
+            copy(before.path(), scratch.path());
+            std::fs::write(segment(scratch.path(), 0), &bytes).unwrap();
+            assert_eq!(verify(scratch.path()).unwrap().records, 4);
+            let log = open(scratch.path());
+            assert_eq!(log.report().records, 4, "{range:?}");
+            assert!(log.report().truncated_bytes > 0, "{range:?}");
+            assert_events(&all(&log).await, 4);
+            // The place is used again, and nothing of the torn batch shows.
+            assert_eq!(append(&log, 4..6).await.first.get(), 4);
+            drop(log);
+            let log = open(scratch.path());
+            assert_eq!((log.report().truncated_bytes, log.report().records), (0, 6));
+            assert_eq!(verify(scratch.path()).unwrap().records, 6);
+            torn += 1;
+        }
+    }
+    assert!(torn > 50, "{torn} cuts");
+}
+
+#[tokio::test]
+async fn a_file_that_ends_within_a_batch_is_a_torn_tail() {
+    let (before, after) = before_and_after().await;
+    let new = std::fs::read(segment(after.path(), 0)).unwrap();
+    let end = new.iter().rposition(|byte| *byte != 0).unwrap();
+    std::fs::write(segment(before.path(), 0), &new[..end - 10]).unwrap();
+    let log = open(before.path());
+    assert_eq!(log.report().records, 4);
+    let _ = append(&log, 4..300).await;
+    assert_events(&all(&log).await, 300);
+}
+
+#[tokio::test]
+async fn damage_below_what_a_later_batch_declares_durable_is_refused() {
+    let (_, after) = before_and_after().await;
+    let bytes = std::fs::read(segment(after.path(), 0)).unwrap();
+    // Without the mark, only the later batches say what was durable.
+    std::fs::remove_file(after.path().join("durable.mark")).unwrap();
+    let last = bytes.windows(4).rposition(|window| window == b"MWB1").unwrap();
+    let mut refusals = 0;
+    for at in (HEADER..last - 16).step_by(5) {
+        let scratch = tempfile::tempdir().unwrap();
+        copy(after.path(), scratch.path());
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 0x10;
+        std::fs::write(segment(scratch.path(), 0), &damaged).unwrap();
+        let (position, file, reason) = refused(scratch.path());
+        assert!(position == 0 || position == 2, "byte {at}: record {position}, {reason}");
+        assert_eq!(file, "0000000000.segment");
+        assert!(verify(scratch.path()).is_err());
+        assert_eq!(std::fs::read(segment(scratch.path(), 0)).unwrap(), damaged, "nothing was changed");
+        refusals += 1;
+    }
+    assert!(refusals > 100, "{refusals} refusals");
+}
+
+#[tokio::test]
+async fn damage_of_the_last_batch_is_refused_after_an_orderly_close() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = open(directory.path());
+    let _ = append(&log, 0..4).await;
+    let _ = append(&log, 4..8).await;
+    drop(log);
+    let path = segment(directory.path(), 0);
+    let bytes = std::fs::read(&path).unwrap();
+    let last = bytes.windows(4).rposition(|window| window == b"MWB1").unwrap();
+    let mut damaged = bytes.clone();
+    damaged[last + 60] ^= 1;
+    std::fs::write(&path, &damaged).unwrap();
+    let (position, _, reason) = refused(directory.path());
+    assert_eq!(position, 4);
+    assert!(reason.contains("the mark says that everything below 8 was durable"), "{reason}");
+    // A cut is damage as well.
+    std::fs::write(&path, &bytes[..last]).unwrap();
+    assert_eq!(refused(directory.path()).0, 4);
+    std::fs::write(&path, &bytes).unwrap();
+    assert_events(&all(&open(directory.path())).await, 8);
+}
+
+#[tokio::test]
+async fn missing_segments_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = open(directory.path());
+    for start in 0..20 {
+        let _ = append(&log, start * 5..start * 5 + 5).await;
+    }
+    drop(log);
+    let count = files(directory.path(), "segment").len();
+    assert!(count > 3);
+    for missing in 0..count {
+        let scratch = tempfile::tempdir().unwrap();
+        copy(directory.path(), scratch.path());
+        std::fs::remove_file(segment(scratch.path(), missing)).unwrap();
+        let _ = refused(scratch.path());
+        assert!(verify(scratch.path()).is_err());
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    copy(directory.path(), scratch.path());
+    files(scratch.path(), "segment").iter().for_each(|path| std::fs::remove_file(path).unwrap());
+    let _ = refused(scratch.path());
+    assert!(verify(&scratch.path().join("nothing")).is_err());
+}
+
+#[tokio::test]
+async fn damage_in_a_sealed_segment_is_named_when_it_is_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = open(directory.path());
+    for start in 0..20 {
+        let _ = append(&log, start * 5..start * 5 + 5).await;
+    }
+    drop(log);
+    let path = segment(directory.path(), 1);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = HEADER + (bytes.len() - HEADER) / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    // Sealed segments with an index are not reread when the log is opened.
+    let log = open(directory.path());
+    let mut damaged = Vec::new();
+    for position in 0..100 {
+        match log.read(Position::new(position), Direction::Forward, Filter::all(), 1).await {
+            Ok(records) => assert_eq!(records[0].id, event(position).id),
+            Err(ReadError::Corrupt { position: found, file, .. }) => {
+                assert_eq!((found.get(), file.as_str()), (position, "0000000001.segment"));
+                damaged.push(position);
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!(damaged.len(), 1);
+    let whole = log.read(Position::START, Direction::Forward, Filter::all(), 1_000).await;
+    assert!(matches!(whole, Err(ReadError::Corrupt { position, .. }) if position.get() == damaged[0]), "{whole:?}");
+    drop(log);
+    let error = verify(directory.path()).unwrap_err().to_string();
+    assert!(error.contains("0000000001.segment"), "{error}");
+    // Building the index anew rereads the segment.
+    std::fs::remove_file(directory.path().join("0000000001.index")).unwrap();
+    assert_eq!(refused(directory.path()).1, "0000000001.segment");
+}
+
+#[tokio::test]
+async fn blocks_of_another_log_never_validate() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for directory in [&one, &two] {
+        let log = open(directory.path());
+        let _ = append(&log, 0..3).await;
+    }
+    let foreign = std::fs::read(segment(one.path(), 0)).unwrap();
+    let path = segment(two.path(), 0);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[HEADER..].copy_from_slice(&foreign[HEADER..]);
+    std::fs::write(&path, &bytes).unwrap();
+    assert_eq!(refused(two.path()).0, 0);
+}
+
+#[tokio::test]
+async fn a_write_error_poisons_the_log_until_it_is_opened_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = open(directory.path());
+    let _ = append(&log, 0..5).await;
+    // The next segment cannot be made where a directory stands.
+    let obstacle = directory.path().join("0000000001.unpublished");
+    std::fs::create_dir(&obstacle).unwrap();
+    let mut next = 5;
+    let error = loop {
+        match log.append(AppendCondition::none(), vec![event(next)]).await {
+            Ok(_) => next += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, AppendError::Poisoned(_)) && !error.retryable(), "{error:?}");
+    std::fs::remove_dir(&obstacle).unwrap();
+    let again = log.append(AppendCondition::none(), vec![event(next)]).await;
+    assert!(matches!(again, Err(AppendError::Poisoned(_))), "{again:?}");
+    assert_events(&all(&log).await, next);
+    drop(log);
+    let log = open(directory.path());
+    assert_eq!((log.report().records, log.report().closed_in_order), (next, false));
+    let _ = append(&log, next..next + 50).await;
+    assert_events(&all(&log).await, next + 50);
+}
+
+/// Needs a file system of a few MiB to fill, named by MILLWRIGHT_SMALL_DISK (for example a tmpfs).
+#[tokio::test]
+async fn a_full_disk_refuses_appends_until_there_is_room() {
+    let Some(disk) = std::env::var_os("MILLWRIGHT_SMALL_DISK") else {
+        println!("skipped: MILLWRIGHT_SMALL_DISK names no small file system");
+        return;
+    };
+    let directory = Path::new(&disk).join("log");
+    let ballast = Path::new(&disk).join("ballast");
+    let log = open(&directory);
+    let _ = append(&log, 0..5).await;
+    let mut room = 1 << 26;
+    let mut file = Vec::new();
+    while room > 1024 {
+        file.resize(file.len() + room, 1_u8);
+        if std::fs::write(&ballast, &file).is_err() {
+            file.truncate(file.len() - room);
+            room /= 2;
+        }
+    }
+    let mut next = 5;
+    let error = loop {
+        match log.append(AppendCondition::none(), vec![event(next)]).await {
+            Ok(_) => next += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, AppendError::DiskFull(_)) && error.retryable(), "{error:?}");
+    assert_events(&all(&log).await, next);
+    std::fs::remove_file(&ballast).unwrap();
+    let _ = append(&log, next..next + 100).await;
+    drop(log);
+    assert_events(&all(&open(&directory)).await, next + 100);
+    assert_eq!(verify(&directory).unwrap().records, next + 100);
+}

@@ -1,0 +1,15 @@
+//! The engine on segment files: the contract, and what happens to it when processes and disks fail.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test fails by a panic"
+)]
+
+mod conforming;
+mod damage;
+mod golden;
+mod indexes;
+mod kill;
+mod support;
