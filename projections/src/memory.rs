@@ -82,15 +82,27 @@ fn store_error<F: Fold>(error: impl std::fmt::Display) -> ProjectionError {
 fn open_database<F: Fold>(path: &Path) -> Result<Database, ProjectionError> {
     match Database::create(path) {
         Ok(database) => Ok(database),
-        Err(error @ (redb::DatabaseError::DatabaseAlreadyOpen | redb::DatabaseError::Storage(redb::StorageError::Io(_)))) => {
-            Err(store_error::<F>(error))
-        }
         // The snapshot is derived from the log: one that redb cannot read is deleted and made anew.
-        Err(error) => {
+        Err(error) if is_damage(&error) => {
             tracing::warn!(projection = F::NAME, %error, "the snapshot file is unusable and is made anew");
             std::fs::remove_file(path).map_err(store_error::<F>)?;
             Database::create(path).map_err(store_error::<F>)
         }
+        Err(error) => Err(store_error::<F>(error)),
+    }
+}
+
+/// Whether the file itself is at fault, and not the disk or another process that holds it.
+fn is_damage(error: &redb::DatabaseError) -> bool {
+    use std::io::ErrorKind;
+    match error {
+        redb::DatabaseError::Storage(redb::StorageError::Io(error)) => {
+            matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof)
+        }
+        redb::DatabaseError::Storage(redb::StorageError::Corrupted(_)) | redb::DatabaseError::UpgradeRequired(_) => {
+            true
+        }
+        _ => false,
     }
 }
 
@@ -164,7 +176,8 @@ impl<F: Fold> Projection for MemoryProjection<F> {
                 return Ok(());
             }
             let shared = self.shared.clone();
-            let saved = tokio::task::spawn_blocking(move || save::<F>(&store, &shared)).await.map_err(store_error::<F>)??;
+            let saved =
+                tokio::task::spawn_blocking(move || save::<F>(&store, &shared)).await.map_err(store_error::<F>)??;
             self.snapshot_at = Some(saved);
             Ok(())
         })

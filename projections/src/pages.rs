@@ -29,12 +29,7 @@ impl Pages {
     }
 
     /// The next page from a position on, not beyond `end` (exclusive) where one is given. A page can be empty and still cover positions.
-    pub async fn next(
-        &mut self,
-        log: &dyn EventLog,
-        from: Position,
-        end: Option<Position>,
-    ) -> Result<Page, ReadError> {
+    pub async fn next(&mut self, log: &dyn EventLog, from: Position, end: Option<Position>) -> Result<Page, ReadError> {
         // Ordering: the tail is taken before the read, so that a page which ends early covers everything below it.
         let tail = log.tail();
         let tail = end.map_or(tail, |end| tail.min(end));

@@ -160,7 +160,8 @@ fn random_histories_reach_every_fold() {
         folds.apply(&logged(position, event));
     }
     let empty = Folds::default().digests();
-    let same: Vec<_> = folds.digests().into_iter().filter(|digest| empty.contains(digest)).map(|(name, _)| name).collect();
+    let same: Vec<_> =
+        folds.digests().into_iter().filter(|digest| empty.contains(digest)).map(|(name, _)| name).collect();
     assert_eq!(same, [crate::folds::quarantine::Quarantine::NAME]);
     assert!(answers(&folds, AsOf::LATEST).len() > 100);
     assert!(folds.discrepancies.at(AsOf::LATEST).count() > 0);

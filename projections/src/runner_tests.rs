@@ -32,7 +32,10 @@ async fn it_catches_up_follows_and_flushes_when_it_ends() {
     handle.wait_for(Position::new(599), WAIT).await.unwrap();
     append(&log, 600..601).await;
     handle.wait_for(Position::new(600), WAIT).await.unwrap();
-    assert_eq!((shared.read(|state, _| state.records), handle.lag(), handle.checkpoint()), (601, 0, Position::new(601)));
+    assert_eq!(
+        (shared.read(|state, _| state.records), handle.lag(), handle.checkpoint()),
+        (601, 0, Position::new(601))
+    );
     cancel.cancel();
     handle.stopped().await;
     assert!(matches!(handle.digest().await, Err(RequestError::Stopped { .. })));
@@ -112,9 +115,7 @@ impl Projection for Moody {
 
 impl Rebuildable for Moody {
     fn beside(&self) -> BoxFuture<'_, Result<Self, ProjectionError>> {
-        Box::pin(async {
-            Ok(Self { inner: self.inner.beside().await?, refuses: Arc::clone(&self.refuses) })
-        })
+        Box::pin(async { Ok(Self { inner: self.inner.beside().await?, refuses: Arc::clone(&self.refuses) }) })
     }
 
     fn replace(&mut self, rebuilt: Self) -> BoxFuture<'_, Result<(), ProjectionError>> {

@@ -40,7 +40,12 @@ pub(crate) fn logged(position: u64, event: NewEvent) -> Entry {
 /// Entries at positions 0, 1, 2, …, each an hour after the one before.
 pub(crate) fn entries(events: Vec<Event>) -> Vec<Entry> {
     let hours = 0_i64..;
-    events.into_iter().zip(0..).zip(hours).map(|((event, position), hour)| entry(position, Some(time(hour)), event)).collect()
+    events
+        .into_iter()
+        .zip(0..)
+        .zip(hours)
+        .map(|((event, position), hour)| entry(position, Some(time(hour)), event))
+        .collect()
 }
 
 pub(crate) fn frame(position: u64, readings: Vec<(&str, i64, f64)>) -> NewEvent {
@@ -288,7 +293,8 @@ impl Dice {
                 from: d.origins(),
             }
             .into(),
-            20 => LotSplit { lot: d.lot(), into: vec![LotPart { lot: d.lot(), quantity: None, interval: d.metres() }] }.into(),
+            20 => LotSplit { lot: d.lot(), into: vec![LotPart { lot: d.lot(), quantity: None, interval: d.metres() }] }
+                .into(),
             21 => LotsMerged { lot: d.lot(), from: d.origins(), quantity: None }.into(),
             22 => SizingCompleted {
                 order: d.order(),
@@ -312,7 +318,9 @@ impl Dice {
                 person: None,
             }
             .into(),
-            25 => LotShipped { lot: d.lot(), shipment: ShipmentId::new(&d.name("T", 2)).unwrap(), customer: None }.into(),
+            25 => {
+                LotShipped { lot: d.lot(), shipment: ShipmentId::new(&d.name("T", 2)).unwrap(), customer: None }.into()
+            }
             26 => InspectionRecorded {
                 inspection: InspectionId::new(&d.name("I", 4)).unwrap(),
                 lot: d.some(Self::lot),

@@ -220,7 +220,8 @@ impl Catalog {
     /// The assets that filled a role at a time.
     pub fn assets_in(&self, equipment: &EquipmentId, at: Timestamp, as_of: AsOf) -> Vec<Mapping> {
         let mut mappings = self.mappings(as_of);
-        mappings.retain(|mapping| mapping.equipment == *equipment && covers(mapping.from, mapping.to, mapping.open, at));
+        mappings
+            .retain(|mapping| mapping.equipment == *equipment && covers(mapping.from, mapping.to, mapping.open, at));
         mappings
     }
 

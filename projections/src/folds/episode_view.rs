@@ -377,7 +377,12 @@ impl Episodes {
     }
 
     /// A work order that answers no fault, as an episode.
-    fn view_alone<'a>(&'a self, id: &'a WorkOrderId, facts: &'a WorkOrderFacts, as_of: AsOf) -> Option<EpisodeView<'a>> {
+    fn view_alone<'a>(
+        &'a self,
+        id: &'a WorkOrderId,
+        facts: &'a WorkOrderFacts,
+        as_of: AsOf,
+    ) -> Option<EpisodeView<'a>> {
         if !facts.faults.as_of(as_of).is_empty() {
             return None;
         }
@@ -415,7 +420,10 @@ impl Episodes {
 }
 
 /// Whether an episode is closed, and when: as its closing says, or else when the last of its work orders was closed.
-fn closing(closed: Option<&Fact<domain::events::FaultClosed>>, work_orders: &[WorkOrderView<'_>]) -> (bool, Option<Timestamp>) {
+fn closing(
+    closed: Option<&Fact<domain::events::FaultClosed>>,
+    work_orders: &[WorkOrderView<'_>],
+) -> (bool, Option<Timestamp>) {
     if let Some(fact) = closed {
         return (true, fact.value.restored.or(fact.time));
     }
@@ -477,7 +485,11 @@ fn view_work_order<'a>(id: &'a WorkOrderId, facts: &'a WorkOrderFacts, as_of: As
         .map(|fact| MilestoneView { milestone: fact.value.milestone, time: fact.time, position: fact.position })
         .collect();
     let machine_up = closing.and_then(|fact| fact.value.machine_up).or_else(|| {
-        milestones.iter().rev().find(|reached| reached.milestone == Milestone::MachineUp).and_then(|reached| reached.time)
+        milestones
+            .iter()
+            .rev()
+            .find(|reached| reached.milestone == Milestone::MachineUp)
+            .and_then(|reached| reached.time)
     });
     Some(WorkOrderView {
         work_order: id,

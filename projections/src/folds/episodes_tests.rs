@@ -51,7 +51,15 @@ impl Story {
     }
 
     fn coded(self, hour: i64, name: &str, mode: &str) -> Self {
-        let event = FaultCoded { fault: fault(name), asset: asset(), mode: code(mode), mechanism: None, cause: None, item: None, person: None };
+        let event = FaultCoded {
+            fault: fault(name),
+            asset: asset(),
+            mode: code(mode),
+            mechanism: None,
+            cause: None,
+            item: None,
+            person: None,
+        };
         self.say(hour, event)
     }
 
@@ -90,7 +98,10 @@ impl Story {
 
     fn finished(self, hour: i64, name: &str, outcome: Outcome) -> Self {
         let work_order = WorkOrderId::new(name).unwrap();
-        self.say(hour, WorkOrderClosed { work_order, asset: asset(), outcome, hours: None, cost: None, machine_up: None })
+        self.say(
+            hour,
+            WorkOrderClosed { work_order, asset: asset(), outcome, hours: None, cost: None, machine_up: None },
+        )
     }
 
     fn success(&self, name: &str) -> Success {

@@ -295,9 +295,7 @@ impl Genealogy {
     pub(crate) fn find(&self, kind: NodeKind, id: &str, as_of: AsOf) -> Option<u32> {
         let by_id = || self.index.get(&kind)?.get(id).copied();
         let found = match kind {
-            NodeKind::Prediction => {
-                by_id().or_else(|| self.predictions.get(&Position::new(id.parse().ok()?)).copied())
-            }
+            NodeKind::Prediction => by_id().or_else(|| self.predictions.get(&Position::new(id.parse().ok()?)).copied()),
             NodeKind::ModelVersion => by_id().or_else(|| {
                 let (model, version) = id.rsplit_once('/')?;
                 self.index.get(&kind)?.get(version_id(model, version).as_str()).copied()
@@ -371,4 +369,3 @@ impl Genealogy {
 pub(crate) fn version_id(model: &str, version: impl std::fmt::Display) -> String {
     format!("{model}@{version}")
 }
-

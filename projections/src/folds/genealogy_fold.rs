@@ -79,7 +79,10 @@ pub(super) fn apply(genealogy: &mut Genealogy, entry: &Entry, event: &Event) {
             graph.lot_status(&e.lot, attributes.maybe("scrap_reason", e.reason.as_ref()));
         }
         Event::LotCompleted(e) => {
-            graph.lot_status(&e.lot, Attributes::new().set("status", "completed").maybe("quantity", e.quantity.as_ref()));
+            graph.lot_status(
+                &e.lot,
+                Attributes::new().set("status", "completed").maybe("quantity", e.quantity.as_ref()),
+            );
         }
         Event::LotReleased(e) => graph.lot_status(&e.lot, Attributes::new().set("status", "released")),
         Event::LotHeld(e) => {
@@ -303,7 +306,11 @@ impl Graph<'_> {
         let relation = if e.from.is_empty() { Relation::Produced } else { Relation::OrderOf };
         self.join_part(order, relation, lot, (None, None, e.quantity.clone()));
         self.origins(&e.from, Relation::WentInto, lot, |_| None);
-        self.describe(lot, None, Attributes::new().maybe("produced", e.quantity.as_ref()).time("produced_at", self.entry));
+        self.describe(
+            lot,
+            None,
+            Attributes::new().maybe("produced", e.quantity.as_ref()).time("produced_at", self.entry),
+        );
         self.made(lot, e.asset.as_ref(), e.person.as_ref());
     }
 
@@ -389,7 +396,11 @@ impl Graph<'_> {
 
     fn inspected(&mut self, e: &InspectionRecorded) {
         let inspection = self.node(NodeKind::Inspection, e.inspection.as_str());
-        let points: u64 = e.defects.iter().map(|defect| u64::from(defect.points.unwrap_or(0)) * u64::from(defect.count.unwrap_or(1))).sum();
+        let points: u64 = e
+            .defects
+            .iter()
+            .map(|defect| u64::from(defect.points.unwrap_or(0)) * u64::from(defect.count.unwrap_or(1)))
+            .sum();
         let attributes = Attributes::new()
             .set("verdict", e.verdict)
             .set("defects", e.defects.len())
@@ -417,7 +428,11 @@ impl Graph<'_> {
 
     fn nonconformance(&mut self, e: &NonconformanceRaised) {
         let nonconformance = self.node(NodeKind::Nonconformance, e.nonconformance.as_str());
-        self.describe(nonconformance, e.description.as_ref(), Attributes::new().set("code", &e.code).set("status", "open"));
+        self.describe(
+            nonconformance,
+            e.description.as_ref(),
+            Attributes::new().set("code", &e.code).set("status", "open"),
+        );
         let inspection = e.inspection.as_ref().map(|id| self.node(NodeKind::Inspection, id.as_str()));
         let lot = e.lot.as_ref().map(|id| self.lot(id));
         let order = e.order.as_ref().map(|id| self.order(id));

@@ -16,7 +16,8 @@ fn the_newest_source_time_wins() {
     let values: Vec<_> = latest.signal("S").unwrap().recent().filter_map(|sample| sample.value.as_f64()).collect();
     assert_eq!(values, [1.0, 2.0, 3.0]);
     assert_eq!(latest.signal("S").unwrap().count(), 3);
-    let since: Vec<_> = latest.signal("S").unwrap().since(latest.signal("S").unwrap().recent().nth(1).unwrap().time()).collect();
+    let since: Vec<_> =
+        latest.signal("S").unwrap().since(latest.signal("S").unwrap().recent().nth(1).unwrap().time()).collect();
     assert_eq!(since.len(), 2);
 }
 

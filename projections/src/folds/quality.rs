@@ -211,7 +211,8 @@ fn area_m2(inspection: &InspectionRecorded) -> Option<f64> {
     let measured = |name: &str| {
         let mut found = inspection.measurements.iter().filter(|measurement| {
             let characteristic = measurement.characteristic.as_str();
-            measurement.unit.as_str() == "m" && (characteristic == name || characteristic.strip_suffix("_m") == Some(name))
+            measurement.unit.as_str() == "m"
+                && (characteristic == name || characteristic.strip_suffix("_m") == Some(name))
         });
         found.next().map(|measurement| measurement.value)
     };

@@ -119,7 +119,8 @@ impl States {
         let first = timeline.partition_point(|change| change.time <= from);
         let before = self.state_at(asset, from, as_of);
         let later = timeline.get(first..).unwrap_or_default();
-        let inside = later.iter().take_while(|change| change.time < to).filter(|change| as_of.includes(change.position));
+        let inside =
+            later.iter().take_while(|change| change.time < to).filter(|change| as_of.includes(change.position));
         for change in before.into_iter().chain(inside) {
             let begin = change.time.max(from);
             if let Some(last) = intervals.last_mut() {
@@ -174,7 +175,8 @@ impl States {
         as_of: AsOf,
     ) -> Option<&Fact<SetPointChanged>> {
         let changes = self.set_points(asset, as_of).iter();
-        let before = changes.filter(|fact| fact.value.parameter.as_str() == parameter && fact.time.is_some_and(|time| time <= at));
+        let before = changes
+            .filter(|fact| fact.value.parameter.as_str() == parameter && fact.time.is_some_and(|time| time <= at));
         before.max_by_key(|fact| (fact.time, fact.position))
     }
 }

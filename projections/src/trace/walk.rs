@@ -227,7 +227,9 @@ impl Walk<'_> {
             let Some(node) = self.genealogy.node(*index) else { continue };
             let shown = show(node, reached.depth, reached.covered.joined(), self.as_of);
             events.extend(shown.positions.iter().copied());
-            events.insert(node.first);
+            if reached.depth == 0 {
+                events.insert(node.first);
+            }
             for (edge, position) in self.inputs(node) {
                 events.insert(position);
                 edges.push(edge);
