@@ -269,3 +269,7 @@ pub(super) fn batch_checksum(header: &[u8; BATCH_HEADER], records: &[u8], seed: 
 pub(super) fn padding(offset: u64) -> usize {
     usize::try_from(offset.next_multiple_of(BATCH_ALIGNMENT) - offset).unwrap_or(0)
 }
+
+#[cfg(test)]
+#[path = "codec_tests.rs"]
+mod tests;

@@ -175,24 +175,26 @@ impl Committer {
         let seed = self.active.segment.header.seed();
         let batch_at = self.active.offset + BATCH_HEADER as u64;
         let mut rest = encoded.as_mut_slice();
-        let mut index = self.active.segment.index.write();
-        let mut at = batch_at + self.buffer.len() as u64;
+        let start = self.pending.records.len();
         for ((event, length), revision) in events.into_iter().zip(lengths).zip(revisions) {
             let record = Record::from_new(event, self.active.next, revision, time);
             let leaf = record.leaf_digest();
             let (bytes, after) = rest.split_at_mut_checked(*length).unwrap_or_default();
             seal_record(bytes, &record, &leaf, seed);
             rest = after;
-            if let Index::Memory(index) = &mut *index {
-                index.push(&record, u32::try_from(at).unwrap_or(u32::MAX));
-            }
             self.active.tree.push(leaf);
             self.active.next = self.active.next.next();
-            at += *length as u64;
             self.pending.by_id.insert(record.id, self.pending.records.len());
             self.pending.records.push(record);
         }
-        drop(index);
+        // The hashing is done before readers are kept out of the index.
+        let mut at = batch_at + self.buffer.len() as u64;
+        if let Index::Memory(index) = &mut *self.active.segment.index.write() {
+            for (record, length) in self.pending.records.iter().skip(start).zip(lengths) {
+                index.push(record, u32::try_from(at).unwrap_or(u32::MAX));
+                at += *length as u64;
+            }
+        }
         self.active.time = time;
         self.buffer.append(&mut encoded);
         Ok(Appended { first, last: self.active.next.previous().unwrap_or(first), repeated: false })

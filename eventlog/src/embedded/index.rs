@@ -1,5 +1,6 @@
 //! The index of one segment: in memory while the segment grows, in a sorted file afterwards. Derived, always.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 
 use super::index_file::FileIndex;
@@ -47,12 +48,20 @@ impl Key {
     }
 }
 
+impl Borrow<[u8]> for Key {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 /// The index of a segment that still grows, or whose file is not written yet.
 #[derive(Debug, Default)]
 pub(super) struct MemoryIndex {
     pub(super) offsets: Vec<u32>,
     pub(super) ids: HashMap<EventId, u32>,
     pub(super) postings: HashMap<Key, Posting>,
+    /// The key that is being looked up.
+    key: Vec<u8>,
 }
 
 impl MemoryIndex {
@@ -61,20 +70,32 @@ impl MemoryIndex {
         let row = u32::try_from(self.offsets.len()).unwrap_or(u32::MAX);
         self.offsets.push(offset);
         self.ids.insert(record.id, row);
-        let stream = self.postings.entry(Key::stream(&record.stream)).or_default();
-        if stream.rows.is_empty() {
-            stream.base = record.revision.get();
+        let first = self.add(b's', record.stream.as_str(), row);
+        if let Some(posting) = first {
+            posting.base = record.revision.get();
         }
-        stream.rows.push(row);
-        self.postings.entry(Key::category(record.stream.category())).or_default().rows.push(row);
-        self.postings.entry(Key::event_type(&record.event_type)).or_default().rows.push(row);
+        self.add(b'c', record.stream.category(), row);
+        self.add(b't', record.event_type.as_str(), row);
         for tag in &record.tags {
-            let posting = self.postings.entry(Key::tag(tag)).or_default();
-            // A tag that stands twice on a record counts once.
+            self.add(b'g', tag.as_str(), row);
+        }
+    }
+
+    /// Adds a row under a key, and answers the posting when it is new. A tag that stands twice on a record counts once.
+    fn add(&mut self, kind: u8, name: &str, row: u32) -> Option<&mut Posting> {
+        // Most keys are known: they are looked up without making one.
+        self.key.clear();
+        self.key.push(kind);
+        self.key.extend(name.as_bytes());
+        if let Some(posting) = self.postings.get_mut(self.key.as_slice()) {
             if posting.rows.last() != Some(&row) {
                 posting.rows.push(row);
             }
+            return None;
         }
+        let posting = self.postings.entry(Key(self.key.as_slice().into())).or_default();
+        posting.rows.push(row);
+        Some(posting)
     }
 }
 

@@ -116,3 +116,37 @@ async fn a_call_larger_than_a_segment_gets_a_larger_segment() {
     assert_events(&all(&open(directory.path())).await, 400);
     assert_eq!(verify(directory.path()).unwrap().records, 400);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_log_in_use_verifies_up_to_its_durable_tail() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = Arc::new(EmbeddedLog::open(directory.path(), Options { segment_bytes: 32 * 1024, ..small() }).unwrap());
+    let writing = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let writers: Vec<_> = (0..4_u64)
+        .map(|writer| {
+            let (log, writing) = (Arc::clone(&log), Arc::clone(&writing));
+            tokio::spawn(async move {
+                let mut number = writer * 1_000_000;
+                while writing.load(std::sync::atomic::Ordering::SeqCst) {
+                    let _ = append(&log, number..number + 3).await;
+                    number += 3;
+                }
+            })
+        })
+        .collect();
+    let mut grown = 0;
+    let mut last = 0;
+    while grown < 10 {
+        let before = log.tail().get();
+        let path = directory.path().to_owned();
+        let report = tokio::task::spawn_blocking(move || verify(&path)).await.unwrap().unwrap();
+        assert!(report.records >= before && report.records >= last, "{report:?}, the tail was {before}");
+        grown += u64::from(report.records > last);
+        last = report.records;
+    }
+    writing.store(false, std::sync::atomic::Ordering::SeqCst);
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    assert_eq!(verify(directory.path()).unwrap().root, log.tree().root());
+}

@@ -12,4 +12,5 @@ mod damage;
 mod golden;
 mod indexes;
 mod kill;
+mod model;
 mod support;
