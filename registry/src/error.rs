@@ -100,3 +100,15 @@ impl From<InvalidId> for RegistryError {
         Self::invalid("id", error)
     }
 }
+
+/// An error with everything that caused it, in one line: for reasons that are kept as text.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text.push_str(": ");
+        text.push_str(&next.to_string());
+        cause = next.source();
+    }
+    text
+}

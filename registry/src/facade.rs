@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use domain::Event;
-use domain::events::{AliasRemoved, AliasSet, DeploymentRetired, ModelDeployed, ModelRegistered, ModelVersionCreated};
+use domain::events::{
+    AliasRemoved, AliasSet, DeploymentRetired, ModelDeployed, ModelRegistered, ModelVersionCreated, Port,
+};
 use domain::ids::{AssetId, Code, DeploymentId, ModelName};
 use domain::rules::{Command, RollBack, decide};
 use eventlog::{AppendCondition, AppendError, Direction, EventLog, Filter, MAX_PAGE, Position};
@@ -315,7 +317,7 @@ impl Registry {
             ("inputs", &created.inputs, &model.signature().inputs),
             ("outputs", &created.outputs, &model.signature().outputs),
         ] {
-            if said != real {
+            if !same_ports(said, real) {
                 return Err(LoadError::Signature { what }.into());
             }
         }
@@ -399,6 +401,18 @@ impl std::fmt::Debug for Registry {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Registry").field("artifacts", &self.artifacts).finish_non_exhaustive()
     }
+}
+
+/// Whether two lists of ports are the same. Bounds may differ by the last digits, which JSON readers do not all keep.
+fn same_ports(said: &[Port], real: &[Port]) -> bool {
+    let close = |a: Option<f64>, b: Option<f64>| match (a, b) {
+        (Some(a), Some(b)) => (a - b).abs() <= 1e-12 * a.abs().max(b.abs()),
+        (a, b) => a.is_none() && b.is_none(),
+    };
+    said.len() == real.len()
+        && said.iter().zip(real).all(|(said, real)| {
+            said.name == real.name && said.unit == real.unit && close(said.low, real.low) && close(said.high, real.high)
+        })
 }
 
 fn other_event(caller: &Caller) -> RegistryError {

@@ -25,6 +25,8 @@ pub mod runtime;
 mod error;
 mod facade;
 mod scope;
+#[cfg(test)]
+mod testing;
 
 pub use artifacts::{ArtifactError, ArtifactStore, VerifiedArtifact};
 pub use commands::{

@@ -84,7 +84,7 @@ impl Samples {
                 let mean = values.iter().sum::<f64>() / count;
                 let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
                 let std = variance.sqrt();
-                (mean, if std > 1e-12 { std } else { 1.0 })
+                (rounded(mean), if std > 1e-12 { rounded(std) } else { 1.0 })
             })
             .collect()
     }
@@ -284,7 +284,7 @@ pub fn train_autoencoder(
     let errors = errors_of(&CandleModel::new(manifest.clone(), &weights)?, inputs);
     let threshold = quantile(learnt.iter().filter_map(|row| errors.get(*row).copied()).collect()).max(1e-9);
     if let Some(output) = manifest.outputs.last_mut() {
-        output.std = 1.0 / threshold;
+        output.std = rounded(1.0 / threshold);
     }
     CandleModel::new(manifest.clone(), &weights)?;
     let kept_back: Vec<(f64, bool)> =
@@ -292,6 +292,11 @@ pub fn train_autoencoder(
     let mut metrics = IndexMap::from([("train_loss".to_owned(), loss), ("threshold".to_owned(), threshold)]);
     anomaly_metrics(&mut metrics, &kept_back, threshold);
     Ok(Trained { weights, manifest, metrics, samples: learnt.len() as u64, seed: config.seed })
+}
+
+/// The number with 12 significant digits: such numbers survive JSON bit by bit in every reader, so that a stored network answers as the trained one did.
+fn rounded(value: f64) -> f64 {
+    format!("{value:.11e}").parse().unwrap_or(value)
 }
 
 struct Split {
@@ -355,8 +360,8 @@ fn manifest(
         NetworkInput {
             name: port.name.clone(),
             unit: port.unit.clone(),
-            low: port.low.or_else(|| widened.map(|widened| least - widened)),
-            high: port.high.or_else(|| widened.map(|widened| greatest + widened)),
+            low: port.low.or_else(|| widened.map(|widened| rounded(least - widened))),
+            high: port.high.or_else(|| widened.map(|widened| rounded(greatest + widened))),
             mean: *mean,
             std: *std,
         }

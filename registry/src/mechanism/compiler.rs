@@ -147,11 +147,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn need(&self, value: &Compiled, kind: Kind, from: usize) -> Result<(), ExpressionError> {
-        if value.kind == kind {
-            return Ok(());
-        }
-        let reason = format!("a {} is needed here, and this is a {}", kind.name(), value.kind.name());
-        Err(ExpressionError::new(from..self.before.max(from), reason))
+        need(value, kind, from..self.before.max(from))
     }
 
     fn agree(&self, what: &str, a: &Derived, b: &Derived, from: usize) -> Result<Derived, ExpressionError> {
@@ -324,7 +320,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn arguments(&mut self, name: &str) -> Result<Vec<(Compiled, usize)>, ExpressionError> {
+    fn arguments(&mut self, name: &str) -> Result<Vec<(Compiled, Range<usize>)>, ExpressionError> {
         let mut arguments = Vec::new();
         self.expect("(")?;
         loop {
@@ -333,7 +329,8 @@ impl<'a> Compiler<'a> {
                 let reason = format!("{name} has more than {MAX_ARGUMENTS} arguments");
                 return Err(ExpressionError::new(self.span.clone(), reason));
             }
-            arguments.push((self.choice()?, start));
+            let value = self.choice()?;
+            arguments.push((value, start..self.before));
             if !self.is_sign(",") {
                 break;
             }
@@ -352,8 +349,9 @@ impl<'a> Compiler<'a> {
         }
         let arguments = self.arguments(name)?;
         let numbers_from = usize::from(name == "if");
-        for (index, (argument, start)) in arguments.iter().enumerate() {
-            self.need(argument, if index < numbers_from { Kind::Truth } else { Kind::Number }, *start)?;
+        for (index, (argument, place)) in arguments.iter().enumerate() {
+            let kind = if index < numbers_from { Kind::Truth } else { Kind::Number };
+            need(argument, kind, place.clone())?;
         }
         let from = span.start;
         match (name, arguments.as_slice()) {
@@ -429,4 +427,12 @@ impl<'a> Compiler<'a> {
         self.agree("the place in the table", x_unit, &x.unit, from)?;
         self.push(Op::Table(*table, x.node), from, Kind::Number, y_unit.clone())
     }
+}
+
+fn need(value: &Compiled, kind: Kind, span: Range<usize>) -> Result<(), ExpressionError> {
+    if value.kind == kind {
+        return Ok(());
+    }
+    let reason = format!("a {} is needed here, and this is a {}", kind.name(), value.kind.name());
+    Err(ExpressionError::new(span, reason))
 }

@@ -25,6 +25,7 @@ use projections::{Content, Entry, Meta, Reactor, ReactorError, ReactorHandle, Re
 use tokio_util::sync::CancellationToken;
 
 use crate::catalogue::Catalogue;
+use crate::error::with_causes;
 use crate::facade::Registry;
 use crate::runtime::Unavailable;
 use state::{NANOSECONDS, State, nanoseconds};
@@ -163,7 +164,7 @@ impl Predictions {
             Ok(model) => model,
             Err(error) => {
                 tracing::warn!(deployment = %deployed.deployment, model = %deployed.model, version = deployed.version, %error, "a deployed version does not load");
-                return (Vec::new(), Err(not_loaded(error.to_string())));
+                return (Vec::new(), Err(not_loaded(with_causes(&error))));
             }
         };
         let (used, values) = state.inputs(model.signature(), deployed, asset, now_ns);
