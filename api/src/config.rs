@@ -20,8 +20,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where the server listens. Without tokens this must be a loopback address.
     pub listen: SocketAddr,
-    /// Where the graph of knowledge lives, as a SurrealDB address (`ws://…`, `mem://`); `surrealkv://` in the data folder when absent.
-    pub surreal_url: Option<String>,
+    /// Where the graph of knowledge lives.
+    pub surreal: SurrealConfig,
     /// The log.
     pub log: LogConfig,
     /// What one request may cost.
@@ -40,6 +40,18 @@ pub struct Config {
 pub struct LogConfig {
     /// The size of a segment file in MiB, 1 to 1024.
     pub segment_mib: u32,
+}
+
+/// Where the graph of knowledge lives.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SurrealConfig {
+    /// The address (`ws://…`, `wss://…`, `mem://`, `surrealkv://…`); `surrealkv://` in the data folder when absent.
+    pub url: Option<String>,
+    /// The user that a server wants.
+    pub user: Option<String>,
+    /// The user's password.
+    pub password: Option<String>,
 }
 
 /// What one request may cost.
@@ -63,7 +75,7 @@ impl Default for Config {
         Self {
             data_dir: PathBuf::from("./millwright-data"),
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            surreal_url: None,
+            surreal: SurrealConfig::default(),
             log: LogConfig::default(),
             limits: Limits::default(),
             tokens: Vec::new(),
@@ -122,7 +134,8 @@ impl Config {
         let mut table = toml::Table::new();
         let mut origin = "the configuration".to_owned();
         if let Some(path) = file {
-            let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+            let text =
+                std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
             origin = path.display().to_string();
             // Checked alone first, so that an error shows the line of the file.
             toml::from_str::<Self>(&text).map_err(|error| ConfigError::invalid(&origin, error))?;
@@ -134,7 +147,8 @@ impl Config {
                 origin = format!("the configuration with {name}");
             }
         }
-        let config: Self = toml::Value::Table(table).try_into().map_err(|error| ConfigError::invalid(&origin, error))?;
+        let config: Self =
+            toml::Value::Table(table).try_into().map_err(|error| ConfigError::invalid(&origin, error))?;
         if !(1..=1024).contains(&config.log.segment_mib) {
             return Err(ConfigError::invalid(&origin, "log.segment_mib must be from 1 to 1024"));
         }
@@ -149,7 +163,10 @@ impl Config {
         if self.tokens.is_empty() && !self.listen.ip().is_loopback() {
             return Err(ConfigError::invalid(
                 "listen",
-                format!("{} can be reached from other machines, and no token is configured: add [[tokens]] or listen on 127.0.0.1", self.listen),
+                format!(
+                    "{} can be reached from other machines, and no token is configured: add [[tokens]] or listen on 127.0.0.1",
+                    self.listen
+                ),
             ));
         }
         Ok(())

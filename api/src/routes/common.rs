@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eventlog::{EventLog, Position};
+use eventlog::Position;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -36,7 +36,10 @@ impl Asked {
         let Some(text) = &self.as_of else { return Ok(tail.previous()) };
         if let Ok(index) = text.parse::<u64>() {
             if index >= tail.get() {
-                return Err(Problem::invalid("as_of", format!("position {index} is not written yet; the log ends before {tail}")));
+                return Err(Problem::invalid(
+                    "as_of",
+                    format!("position {index} is not written yet; the log ends before {tail}"),
+                ));
             }
             return Ok(Some(Position::new(index)));
         }
@@ -52,7 +55,10 @@ impl Asked {
         let Some(index) = self.min_position else { return Ok(()) };
         let position = Position::new(index);
         if position >= app.engine.log.tail() {
-            return Err(Problem::invalid("min_position", format!("position {index} is not written yet; the log ends before {}", app.engine.log.tail())));
+            return Err(Problem::invalid(
+                "min_position",
+                format!("position {index} is not written yet; the log ends before {}", app.engine.log.tail()),
+            ));
         }
         app.engine.wait_for(position, Duration::from_millis(app.limits.wait_ms)).await
     }
@@ -64,7 +70,9 @@ impl Asked {
 /// A 400 problem that names the field.
 pub fn parse_time(field: &str, text: &str) -> Result<Timestamp, Problem> {
     // A plus sign that was not encoded arrives as a space.
-    text.replace(' ', "+").parse().map_err(|error| Problem::invalid(field, format!("{text:?} is neither a position nor an RFC 3339 time: {error}")))
+    text.replace(' ', "+").parse().map_err(|error| {
+        Problem::invalid(field, format!("{text:?} is neither a position nor an RFC 3339 time: {error}"))
+    })
 }
 
 /// Reads an optional time.
@@ -112,7 +120,9 @@ impl Page {
 /// # Errors
 /// A 400 problem when it was not made by this server.
 pub fn offset(cursor: Option<&String>) -> Result<usize, Problem> {
-    cursor.map_or(Ok(0), |text| text.parse().map_err(|_| Problem::invalid("cursor", format!("{text:?} is not a cursor of this server"))))
+    cursor.map_or(Ok(0), |text| {
+        text.parse().map_err(|_| Problem::invalid("cursor", format!("{text:?} is not a cursor of this server")))
+    })
 }
 
 /// Writes a value as JSON for an answer.

@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use connectors::ingest::{IngestError, MAX_BATCH_READINGS};
 use domain::Event;
 use eventlog::frames::{Reading, StatusCode as Quality, Value as ReadingValue};
-use eventlog::{AppendCondition, EventId, EventLog};
+use eventlog::{AppendCondition, EventId};
 use jiff::Timestamp;
 use projections::Meta;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::auth::{Caller, Permission};
-use crate::extract::Json;
+use crate::extract::{Json, Query};
 use crate::problem::Problem;
 use crate::server::App;
 
@@ -62,36 +63,67 @@ impl<'de, T: serde::de::DeserializeOwned> Deserialize<'de> for OneOrMany<T> {
         let value = Value::deserialize(deserializer)?;
         let items = match value {
             Value::Array(items) => items,
-            single => return serde_json::from_value(single).map(|item| Self(vec![item])).map_err(serde::de::Error::custom),
+            single => {
+                return serde_json::from_value(single).map(|item| Self(vec![item])).map_err(serde::de::Error::custom);
+            }
         };
         items
             .into_iter()
             .enumerate()
-            .map(|(index, item)| serde_json::from_value(item).map_err(|error| serde::de::Error::custom(format!("[{index}]: {error}"))))
+            .map(|(index, item)| {
+                serde_json::from_value(item).map_err(|error| serde::de::Error::custom(format!("[{index}]: {error}")))
+            })
             .collect::<Result<Vec<_>, _>>()
             .map(Self)
     }
 }
 
+/// What to do about events that are in the log already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Known {
+    /// A request of which only a part is known is refused: it is not the repetition of an earlier request.
+    #[default]
+    Refuse,
+    /// Those known with the same content are left out, the others are logged: for imports, whose batches can be cut anew.
+    Skip,
+}
+
+/// How events are taken.
+#[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct ReportParameters {
+    /// What to do about events that are in the log already: `refuse` (the default) or `skip`.
+    #[param(inline)]
+    pub known: Option<Known>,
+}
+
 /// What was logged.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Logged {
-    /// The first position.
-    pub first: u64,
-    /// The last position.
+    /// The first position; null when the events of a `skip` request were logged in part before.
+    pub first: Option<u64>,
+    /// Everything of this request lies at or before this position.
     pub last: u64,
     /// True when it had been logged before and nothing was added now.
     pub repeated: bool,
+    /// How many events were added now.
+    pub added: u64,
+    /// How many were known.
+    pub known: u64,
     /// The events' ids, in their order.
     pub ids: Vec<Uuid>,
 }
 
 /// Logs one event, or several at once: all or none.
 #[utoipa::path(post, path = "/api/v1/events", tag = "intake", request_body(content = EventReport, description = "One event, or an array of up to 1000"),
-    responses((status = 201, body = Logged), (status = "4XX", body = Problem)))]
+    params(ReportParameters),
+    responses((status = 200, body = Logged, description = "Known already"), (status = 201, body = Logged), (status = "4XX", body = Problem)))]
 pub async fn report(
     State(app): State<App>,
     caller: Caller,
+    Query(parameters): Query<ReportParameters>,
     Json(OneOrMany(reports)): Json<OneOrMany<EventReport>>,
 ) -> Result<(StatusCode, axum::Json<Logged>), Problem> {
     caller.must(Permission::WriteEvents)?;
@@ -105,18 +137,47 @@ pub async fn report(
         .map(|(index, report)| {
             let field = if single { "data".to_owned() } else { format!("[{index}].data") };
             let meta = meta(&report, &caller);
-            let event = Event::from_value(&report.r#type, report.schema_version.unwrap_or(1), report.data).map_err(|error| match error {
-                domain::DecodeError::Payload { .. } => Problem::invalid(&field, error),
-                domain::DecodeError::UnknownType(_) => Problem::invalid(&field.replace("data", "type"), error),
-                domain::DecodeError::UnknownVersion { .. } => Problem::invalid(&field.replace("data", "schema_version"), error),
-            })?;
+            let event = Event::from_value(&report.r#type, report.schema_version.unwrap_or(1), report.data).map_err(
+                |error| match error {
+                    domain::DecodeError::Payload { .. } => Problem::invalid(&field, error),
+                    domain::DecodeError::UnknownType(_) => Problem::invalid(&field.replace("data", "type"), error),
+                    domain::DecodeError::UnknownVersion { .. } => {
+                        Problem::invalid(&field.replace("data", "schema_version"), error)
+                    }
+                },
+            )?;
             projections::seal(&event, meta).map_err(|error| Problem::invalid(&field, error))
         })
         .collect::<Result<Vec<_>, _>>()?;
-    let ids = sealed.iter().map(|event| *event.id.as_uuid()).collect();
-    let appended = app.engine.log.append(AppendCondition::none(), sealed).await?;
-    let status = if appended.repeated { StatusCode::OK } else { StatusCode::CREATED };
-    Ok((status, axum::Json(Logged { first: appended.first.get(), last: appended.last.get(), repeated: appended.repeated, ids })))
+    let ids: Vec<Uuid> = sealed.iter().map(|event| *event.id.as_uuid()).collect();
+    let count = ids.len() as u64;
+    let logged = match parameters.known.unwrap_or_default() {
+        Known::Refuse => {
+            let appended = app.engine.log.append(AppendCondition::none(), sealed).await?;
+            let (added, known) = if appended.repeated { (0, count) } else { (count, 0) };
+            Logged {
+                first: Some(appended.first.get()),
+                last: appended.last.get(),
+                repeated: appended.repeated,
+                added,
+                known,
+                ids,
+            }
+        }
+        Known::Skip => {
+            let receipt = app.engine.ingest.events(sealed).await?;
+            Logged {
+                first: None,
+                last: receipt.position.get(),
+                repeated: receipt.appended == 0,
+                added: receipt.appended,
+                known: receipt.repeated,
+                ids,
+            }
+        }
+    };
+    let status = if logged.repeated { StatusCode::OK } else { StatusCode::CREATED };
+    Ok((status, axum::Json(logged)))
 }
 
 fn meta(report: &EventReport, caller: &Caller) -> Meta {
@@ -159,8 +220,8 @@ pub struct ReadingReport {
 /// What became of readings.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ReadingsLogged {
-    /// The position of the last frame that holds readings of this request; null when all were known.
-    pub position: Option<u64>,
+    /// Everything of this request lies at or before this position: pass it as `min_position` to read it back.
+    pub position: u64,
     /// How many are new.
     pub accepted: u64,
     /// How many were known with the same value, and dropped.
@@ -186,7 +247,8 @@ pub async fn readings(
     }
     let mut by_source: std::collections::BTreeMap<String, Vec<Reading>> = std::collections::BTreeMap::new();
     for (index, report) in reports.into_iter().enumerate() {
-        let signal = domain::ids::SignalId::new(&report.signal).map_err(|error| Problem::invalid(&format!("[{index}].signal"), error))?;
+        let signal = domain::ids::SignalId::new(&report.signal)
+            .map_err(|error| Problem::invalid(&format!("[{index}].signal"), error))?;
         let reading = Reading {
             signal: Arc::from(signal.as_str()),
             time: report.time,
@@ -196,13 +258,28 @@ pub async fn readings(
         };
         by_source.entry(report.source.unwrap_or_else(|| caller.name.to_string())).or_default().push(reading);
     }
-    let mut logged = ReadingsLogged { position: None, accepted: 0, duplicates: 0, conflicts: 0 };
+    let mut logged = ReadingsLogged { position: 0, accepted: 0, duplicates: 0, conflicts: 0 };
     for (source, readings) in by_source {
-        let receipt = app.engine.ingest.readings(&source, readings).await.map_err(|error| ingest_problem(&error))?;
-        logged.position = logged.position.max(receipt.position.map(eventlog::Position::get));
-        logged.accepted += receipt.accepted;
-        logged.duplicates += receipt.duplicates;
-        logged.conflicts += receipt.conflicts;
+        for part in readings.chunks(MAX_BATCH_READINGS) {
+            let receipt = app.engine.ingest.readings_by(&caller.name, &source, part.to_vec()).await?;
+            logged.position = logged.position.max(receipt.position.get());
+            logged.accepted += receipt.accepted;
+            logged.duplicates += receipt.duplicates;
+            logged.conflicts += receipt.conflicts;
+        }
     }
     Ok((StatusCode::CREATED, axum::Json(logged)))
+}
+
+impl From<IngestError> for Problem {
+    fn from(error: IngestError) -> Self {
+        match error {
+            IngestError::Empty { .. } => Self::body(error),
+            IngestError::TooLarge { .. } => Self::too_large(error.to_string()),
+            IngestError::Invalid { index, field, reason } => Self::invalid(&format!("[{index}].{field}"), reason),
+            IngestError::IdConflict { .. } => Self::conflict(error),
+            IngestError::Closed => Self::unavailable("the server is stopping"),
+            other => Self::internal(&other),
+        }
+    }
 }

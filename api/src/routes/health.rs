@@ -3,7 +3,6 @@
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use eventlog::EventLog;
 use serde_json::{Value, json};
 
 use crate::problem::Problem;

@@ -6,7 +6,9 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::sse::{Event as ServerSentEvent, KeepAlive, Sse};
 use eventlog::frames;
-use eventlog::{ContentType, Direction, EventLog, EventType, Filter, Position, Query as LogQuery, QueryItem, Record, Revision, StreamId, Tag};
+use eventlog::{
+    ContentType, Direction, EventType, Filter, Position, Query as LogQuery, QueryItem, Record, Revision, StreamId, Tag,
+};
 use futures::{Stream, StreamExt};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -74,17 +76,29 @@ impl LogParameters {
     }
 }
 
-fn names<T>(field: &str, texts: &[String], make: impl Fn(&str) -> Result<T, eventlog::InvalidName>) -> Result<Vec<T>, Problem> {
+fn names<T>(
+    field: &str,
+    texts: &[String],
+    make: impl Fn(&str) -> Result<T, eventlog::InvalidName>,
+) -> Result<Vec<T>, Problem> {
     texts.iter().map(|text| make(text).map_err(|error| Problem::invalid(field, error))).collect()
 }
 
 fn position(field: &str, cursor: Option<&String>) -> Result<Option<u64>, Problem> {
-    cursor.map(|text| text.parse().map_err(|_| Problem::invalid(field, format!("{text:?} is not a cursor of this server")))).transpose()
+    cursor
+        .map(|text| {
+            text.parse().map_err(|_| Problem::invalid(field, format!("{text:?} is not a cursor of this server")))
+        })
+        .transpose()
 }
 
 /// Records of the log, in their order or against it.
 #[utoipa::path(get, path = "/api/v1/log", tag = "log", params(LogParameters), responses((status = 200, body = Page), (status = "4XX", body = Problem)))]
-pub async fn read(State(app): State<App>, caller: Caller, Query(parameters): Query<LogParameters>) -> Result<axum::Json<Page>, Problem> {
+pub async fn read(
+    State(app): State<App>,
+    caller: Caller,
+    Query(parameters): Query<LogParameters>,
+) -> Result<axum::Json<Page>, Problem> {
     caller.must(Permission::ReadLog)?;
     let limit = page_size(parameters.limit)?;
     let direction = Direction::from(parameters.direction.unwrap_or_default());
@@ -99,13 +113,20 @@ pub async fn read(State(app): State<App>, caller: Caller, Query(parameters): Que
         Direction::Forward => Some(last.position.next()),
         Direction::Backward => last.position.previous(),
     });
-    Ok(axum::Json(Page { items: records.iter().map(|record| show(record, Detail::Summary)).collect(), next_cursor: next.map(|next| next.to_string()) }))
+    Ok(axum::Json(Page {
+        items: records.iter().map(|record| show(record, Detail::Summary)).collect(),
+        next_cursor: next.map(|next| next.to_string()),
+    }))
 }
 
 /// One record, with all its readings when it is a frame.
 #[utoipa::path(get, path = "/api/v1/log/{position}", tag = "log", params(("position" = u64, Path, description = "The record's position")),
     responses((status = 200, body = Object), (status = "4XX", body = Problem)))]
-pub async fn one(State(app): State<App>, caller: Caller, Path(index): Path<String>) -> Result<axum::Json<Value>, Problem> {
+pub async fn one(
+    State(app): State<App>,
+    caller: Caller,
+    Path(index): Path<String>,
+) -> Result<axum::Json<Value>, Problem> {
     caller.must(Permission::ReadLog)?;
     let index: u64 = index.parse().map_err(|_| Problem::invalid("position", format!("{index:?} is not a position")))?;
     let position = Position::new(index);
@@ -160,7 +181,10 @@ pub async fn stream(
         Direction::Forward => Some(last.revision.get() + 1),
         Direction::Backward => last.revision.get().checked_sub(1),
     });
-    Ok(axum::Json(Page { items: records.iter().map(|record| show(record, Detail::Summary)).collect(), next_cursor: next.map(|next| next.to_string()) }))
+    Ok(axum::Json(Page {
+        items: records.iter().map(|record| show(record, Detail::Summary)).collect(),
+        next_cursor: next.map(|next| next.to_string()),
+    }))
 }
 
 /// Where a live feed begins.
@@ -188,17 +212,34 @@ pub async fn live(
     Query(parameters): Query<LiveParameters>,
 ) -> Result<Sse<impl Stream<Item = Result<ServerSentEvent, Infallible>>>, Problem> {
     caller.must(Permission::ReadLog)?;
-    let permit = app.live_feeds.clone().try_acquire_owned().map_err(|_| Problem::unavailable("as many live feeds as allowed are open"))?;
-    let resumed = headers.get("last-event-id").and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<u64>().ok());
-    let from = resumed.map(|last| last.saturating_add(1)).or(parameters.from).unwrap_or_else(|| app.engine.log.tail().get());
-    let filter = LogParameters { category: parameters.category, r#type: parameters.r#type, tag: parameters.tag, ..LogParameters::default() }.filter()?;
+    let permit = app
+        .live_feeds
+        .clone()
+        .try_acquire_owned()
+        .map_err(|_| Problem::unavailable("as many live feeds as allowed are open"))?;
+    let resumed =
+        headers.get("last-event-id").and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<u64>().ok());
+    let from =
+        resumed.map(|last| last.saturating_add(1)).or(parameters.from).unwrap_or_else(|| app.engine.log.tail().get());
+    let filter = LogParameters {
+        category: parameters.category,
+        r#type: parameters.r#type,
+        tag: parameters.tag,
+        ..LogParameters::default()
+    }
+    .filter()?;
     let records = app.engine.log.subscribe(Position::new(from), filter);
     let events = records
         .map(move |record| {
             let _held_while_open = &permit;
             let event = match record {
-                Ok(record) => ServerSentEvent::default().id(record.position.to_string()).event(record.event_type.as_str()).data(show(&record, Detail::Summary).to_string()),
-                Err(error) => ServerSentEvent::default().event("error").data(json!({"detail": error.to_string()}).to_string()),
+                Ok(record) => ServerSentEvent::default()
+                    .id(record.position.to_string())
+                    .event(record.event_type.as_str())
+                    .data(show(&record, Detail::Summary).to_string()),
+                Err(error) => {
+                    ServerSentEvent::default().event("error").data(json!({"detail": error.to_string()}).to_string())
+                }
             };
             Ok(event)
         })

@@ -1,0 +1,321 @@
+//! Everything that runs: the log, the projections, the ways in, the registry. Opened in one order, closed in the reverse one.
+
+mod rates;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use connectors::ingest::Ingest;
+use connectors::mqtt::MqttSource;
+use connectors::opcua::OpcUaSource;
+use connectors::status::SourceSnapshot;
+use eventlog::embedded::{EmbeddedLog, Options};
+use eventlog::{Direction, EventLog, Filter, Position, QueryItem};
+use knowledge::Knowledge;
+use parking_lot::Mutex;
+use projections::{ProjectionSet, ProjectionStatus, ReadModels, WaitError};
+use registry::{ArtifactStore, Registry};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::problem::Problem;
+use rates::Rates;
+
+/// How long a command waits for one projection to reach the end of the log: a rebuild of a large log takes its time.
+const SETTLE_PATIENCE: Duration = Duration::from_secs(24 * 3600);
+
+/// The folders inside the data folder.
+mod folder {
+    pub const LOG: &str = "log";
+    pub const PROJECTIONS: &str = "projections";
+    pub const INGEST: &str = "ingest";
+    pub const KNOWLEDGE: &str = "knowledge";
+    pub const ARTIFACTS: &str = "artifacts";
+    pub const REACTORS: &str = "reactors";
+    pub const OPCUA: &str = "opcua";
+}
+
+/// The derived folders: each can be deleted while nothing runs, and is built again from the log.
+pub const DERIVED_FOLDERS: [&str; 3] = [folder::PROJECTIONS, folder::KNOWLEDGE, folder::INGEST];
+
+/// A running Millwright.
+pub struct Engine {
+    /// The log.
+    pub log: Arc<dyn EventLog>,
+    /// The one way in for readings.
+    pub ingest: Ingest,
+    /// The read models in memory.
+    pub read: ReadModels,
+    /// The knowledge bases.
+    pub knowledge: Knowledge,
+    /// The registry.
+    pub registry: Arc<Registry>,
+    embedded: Arc<EmbeddedLog>,
+    projections: ProjectionSet,
+    reactors: Vec<projections::ReactorHandle>,
+    sources: Mutex<Sources>,
+    rates: Rates,
+    stop_sources: CancellationToken,
+    stop_followers: CancellationToken,
+}
+
+#[derive(Default)]
+struct Sources {
+    mqtt: Vec<MqttSource>,
+    opcua: Vec<OpcUaSource>,
+}
+
+impl std::ops::Deref for Engine {
+    type Target = ReadModels;
+
+    fn deref(&self) -> &ReadModels {
+        &self.read
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Engine")
+            .field("log", &self.log.log_id())
+            .field("tail", &self.log.tail())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Opens the log of a data folder.
+///
+/// # Errors
+/// When another process has it, or it is damaged.
+pub fn open_log(config: &Config) -> anyhow::Result<Arc<EmbeddedLog>> {
+    let dir = config.data_dir.join(folder::LOG);
+    let options = Options { segment_bytes: u64::from(config.log.segment_mib) * 1024 * 1024, ..Options::default() };
+    let log = EmbeddedLog::open(&dir, options).with_context(|| format!("opening the log in {}", dir.display()))?;
+    let report = log.report();
+    if report.truncated_bytes > 0 {
+        tracing::warn!(
+            bytes = report.truncated_bytes,
+            "the tail of the log held a batch that was never acknowledged; it was cut off"
+        );
+    }
+    Ok(Arc::new(log))
+}
+
+/// The folder of the intake's index in a data folder.
+pub fn ingest_folder(data_dir: &Path) -> std::path::PathBuf {
+    data_dir.join(folder::INGEST)
+}
+
+/// The folder of the log in a data folder.
+pub fn log_folder(data_dir: &Path) -> std::path::PathBuf {
+    data_dir.join(folder::LOG)
+}
+
+fn knowledge_config(config: &Config) -> knowledge::Config {
+    knowledge::Config {
+        data_dir: Some(config.data_dir.join(folder::KNOWLEDGE)),
+        surreal_url: config.surreal.url.clone(),
+        surreal_user: config.surreal.user.clone(),
+        surreal_password: config.surreal.password.clone(),
+    }
+}
+
+impl Engine {
+    /// Opens the log and everything that follows it. Sources start with [`Engine::start_sources`].
+    ///
+    /// # Errors
+    /// When a part cannot be opened; the error says which.
+    pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(&config.data_dir)
+            .with_context(|| format!("making the data folder {}", config.data_dir.display()))?;
+        let embedded = open_log(config)?;
+        let log: Arc<dyn EventLog> = Arc::clone(&embedded) as Arc<dyn EventLog>;
+        let stop_followers = CancellationToken::new();
+        let (read, mut set) =
+            ReadModels::start(&log, Some(&config.data_dir.join(folder::PROJECTIONS)), &stop_followers)
+                .context("opening the read models")?;
+        let models = knowledge::Models { episodes: read.episodes.clone(), states: read.states.clone() };
+        let (knowledge, stores) = Knowledge::open(&knowledge_config(config), models).await?;
+        stores.start(&log, &mut set, &stop_followers);
+
+        let ingest = Ingest::start(
+            Arc::clone(&log),
+            Some(&config.data_dir.join(folder::INGEST)),
+            connectors::ingest::Limits::default(),
+        )
+        .await
+        .context("starting the intake of readings")?;
+        let artifacts =
+            ArtifactStore::open_folder(&config.data_dir.join(folder::ARTIFACTS)).context("opening the artifacts")?;
+        let registry = Arc::new(Registry::new(Arc::clone(&log), artifacts));
+        let reactors_dir = config.data_dir.join(folder::REACTORS);
+        std::fs::create_dir_all(&reactors_dir).context("making the reactors' folder")?;
+        let predictions =
+            registry::predictions::start(Arc::clone(&registry), Some(reactors_dir), stop_followers.clone())
+                .context("starting the predictions")?;
+        let rates = Rates::start(Arc::clone(&log), ingest.clone(), stop_followers.clone());
+        Ok(Self {
+            log,
+            ingest,
+            read,
+            knowledge,
+            registry,
+            embedded,
+            projections: set,
+            reactors: vec![predictions],
+            sources: Mutex::default(),
+            rates,
+            stop_sources: CancellationToken::new(),
+            stop_followers,
+        })
+    }
+
+    /// Connects the configured sources.
+    ///
+    /// # Errors
+    /// When a source's configuration is not usable; the error names the source.
+    pub fn start_sources(&self, config: &Config) -> anyhow::Result<()> {
+        let mut sources = self.sources.lock();
+        for mqtt in &config.mqtt {
+            let source = MqttSource::start(mqtt.clone(), self.ingest.clone())
+                .with_context(|| format!("MQTT source {}", mqtt.name))?;
+            sources.mqtt.push(source);
+        }
+        for opcua in &config.opcua {
+            let dir = config.data_dir.join(folder::OPCUA);
+            let source = OpcUaSource::start(opcua.clone(), &dir, self.ingest.clone())
+                .with_context(|| format!("OPC UA source {}", opcua.name))?;
+            sources.opcua.push(source);
+        }
+        Ok(())
+    }
+
+    /// Waits until every projection has taken in the record at the position.
+    ///
+    /// # Errors
+    /// A 504 problem when it takes longer than `timeout`, a 503 problem when a projection has failed.
+    pub async fn wait_for(&self, position: Position, timeout: Duration) -> Result<(), Problem> {
+        self.projections.wait_for(position, timeout).await.map_err(wait_problem)
+    }
+
+    /// Waits until one projection has taken in the record at the position.
+    ///
+    /// # Errors
+    /// As [`Engine::wait_for`].
+    pub async fn wait_for_one(&self, name: &str, position: Position, timeout: Duration) -> Result<(), Problem> {
+        match self.projections.get(name) {
+            Some(projection) => projection.wait_for(position, timeout).await.map_err(wait_problem),
+            None => Err(Problem::unavailable(format!("projection {name} does not run"))),
+        }
+    }
+
+    /// The running projections.
+    pub fn projections(&self) -> &ProjectionSet {
+        &self.projections
+    }
+
+    /// How each projection is doing.
+    pub fn projection_states(&self) -> Vec<ProjectionStatus> {
+        self.projections.statuses()
+    }
+
+    /// How each reactor is doing: its name, its lag in records, and why it failed, if it did.
+    pub fn reactor_states(&self) -> Vec<(&'static str, u64, Option<String>)> {
+        self.reactors.iter().map(|reactor| (reactor.name(), reactor.lag(), reactor.failed())).collect()
+    }
+
+    /// How each source is doing.
+    pub fn source_states(&self) -> Vec<SourceSnapshot> {
+        let sources = self.sources.lock();
+        let mqtt = sources.mqtt.iter().map(|source| source.status().snapshot());
+        mqtt.chain(sources.opcua.iter().map(|source| source.status().snapshot())).collect()
+    }
+
+    /// What became of readings since the start.
+    pub fn reading_counts(&self) -> [(&'static str, u64); 4] {
+        use std::sync::atomic::Ordering::Relaxed;
+        let counts = self.ingest.statistics();
+        [
+            ("accepted", counts.readings_accepted.load(Relaxed)),
+            ("duplicate", counts.readings_duplicate.load(Relaxed)),
+            ("conflict", counts.readings_conflicting.load(Relaxed)),
+            ("quarantined", counts.inputs_quarantined.load(Relaxed)),
+        ]
+    }
+
+    /// The roll that was doffed last, if any: an example of what can be traced.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn latest_roll(&self) -> Result<Option<String>, eventlog::ReadError> {
+        let doffed = eventlog::EventType::new("weaving.cloth_doffed")
+            .map_err(|error| eventlog::ReadError::Index(error.to_string()))?;
+        let filter = Filter { items: vec![QueryItem { types: vec![doffed], ..QueryItem::default() }] };
+        let found = self.log.read(Position::new(u64::MAX), Direction::Backward, filter, 1).await?;
+        Ok(found.first().map(|record| record.stream.key().to_owned()))
+    }
+
+    /// Waits until every projection has taken in everything that is in the log now.
+    ///
+    /// # Errors
+    /// When one fails, or does not get there within a day.
+    pub async fn settle(&self) -> anyhow::Result<()> {
+        let Some(last) = self.log.tail().previous() else { return Ok(()) };
+        for projection in self.projections.handles() {
+            projection
+                .wait_for(last, SETTLE_PATIENCE)
+                .await
+                .with_context(|| format!("waiting for {}", projection.name()))?;
+        }
+        Ok(())
+    }
+
+    /// Waits until every reactor has answered everything that is in the log now.
+    ///
+    /// # Errors
+    /// When one has failed.
+    pub async fn settle_reactors(&self) -> anyhow::Result<()> {
+        let Some(last) = self.log.tail().previous() else { return Ok(()) };
+        for reactor in &self.reactors {
+            reactor.wait_for(last, SETTLE_PATIENCE).await.with_context(|| format!("waiting for {}", reactor.name()))?;
+        }
+        Ok(())
+    }
+
+    /// Records and readings a second, over the last seconds.
+    pub fn rates(&self) -> (f64, f64) {
+        self.rates.per_second()
+    }
+
+    /// Stops everything in order, so that nothing that was acknowledged or taken in is lost: sources, intake, followers, the log.
+    pub async fn close(&self) {
+        self.stop_sources.cancel();
+        let sources = std::mem::take(&mut *self.sources.lock());
+        for source in sources.mqtt {
+            source.stop().await;
+        }
+        for source in sources.opcua {
+            source.stop().await;
+        }
+        self.ingest.clone().close().await;
+        self.stop_followers.cancel();
+        for reactor in &self.reactors {
+            reactor.stopped().await;
+        }
+        self.projections.stopped().await;
+        let embedded = Arc::clone(&self.embedded);
+        // Closing waits for the committer's last sync, on a thread that may block.
+        if tokio::task::spawn_blocking(move || embedded.close()).await.is_err() {
+            tracing::error!("the log did not close cleanly; it is checked when it is opened again");
+        }
+    }
+}
+
+fn wait_problem(error: WaitError) -> Problem {
+    match error {
+        WaitError::Timeout { .. } => Problem::timeout(error.to_string()),
+        WaitError::Failed { .. } | WaitError::Stopped { .. } => Problem::unavailable(error.to_string()),
+    }
+}

@@ -1,0 +1,199 @@
+//! Commands: decided by the domain's rules, and refused with the reason where they are impossible.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use domain::Event;
+use domain::rules::{AggregateKey, Command, InvalidCommand, States, decide};
+use eventlog::{AppendCondition, AppendError, EventId, NewEvent, Position, Query as LogQuery, QueryItem, Tag};
+use jiff::Timestamp;
+use projections::Meta;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::common::Page;
+use super::events::Logged;
+use crate::auth::{Caller, Permission};
+use crate::extract::Json;
+use crate::problem::Problem;
+use crate::server::App;
+
+/// How often a command is decided anew when the things that it is about change meanwhile.
+const MAX_ATTEMPTS: usize = 16;
+
+/// A command.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CommandBody {
+    /// The command (`lot.ship`); `GET /api/v1/commands` lists them all.
+    pub command: String,
+    /// What it is about.
+    #[schema(value_type = Object)]
+    pub data: Value,
+    /// The idempotency key: sent again under the same id, the command is carried out once.
+    pub id: Option<Uuid>,
+    /// When it happened; now, when absent.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub time: Option<Timestamp>,
+}
+
+/// Carries a command out, or refuses it with the reason (422).
+#[utoipa::path(post, path = "/api/v1/commands", tag = "intake", request_body = CommandBody,
+    responses((status = 200, body = Logged, description = "Carried out before"), (status = 201, body = Logged), (status = 422, body = Problem), (status = "4XX", body = Problem)))]
+pub async fn command(
+    State(app): State<App>,
+    caller: Caller,
+    Json(body): Json<CommandBody>,
+) -> Result<(StatusCode, axum::Json<Logged>), Problem> {
+    let permission = if body.command.starts_with("model.") || body.command.starts_with("deployment.") {
+        Permission::WriteModels
+    } else {
+        Permission::WriteEvents
+    };
+    caller.must(permission)?;
+    let command = Command::from_value(&body.command, body.data).map_err(|error| match &error {
+        InvalidCommand::Unknown(_) => Problem::invalid("command", error),
+        InvalidCommand::Data { .. } => Problem::invalid("data", error),
+    })?;
+    let id = body.id.map_or_else(EventId::generate, EventId::new);
+    if let Some(logged) = carried_out(&app, id).await? {
+        return Ok((StatusCode::OK, axum::Json(logged)));
+    }
+    let time = body.time.unwrap_or_else(Timestamp::now);
+    for _ in 0..MAX_ATTEMPTS {
+        let (states, known_to) = states(&app, &command).await?;
+        let events = decide(&states, command.clone()).map_err(|rejection| {
+            Problem::refused(format!("{} ({}, {})", rejection.reason, rejection.rule, rejection.on))
+        })?;
+        let sealed = seal_all(&events, id, time, &caller)?;
+        let condition = AppendCondition {
+            streams: Vec::new(),
+            no_match_after: Some((touching(&command, &events)?, known_to.previous())),
+        };
+        let ids: Vec<Uuid> = sealed.iter().map(|event| *event.id.as_uuid()).collect();
+        match app.engine.log.append(condition, sealed).await {
+            Ok(appended) => {
+                let added = ids.len() as u64;
+                let logged = Logged {
+                    first: Some(appended.first.get()),
+                    last: appended.last.get(),
+                    repeated: false,
+                    added,
+                    known: 0,
+                    ids,
+                };
+                return Ok((StatusCode::CREATED, axum::Json(logged)));
+            }
+            // Something happened to one of these things meanwhile: decide again on what is known now.
+            Err(AppendError::QueryMatched { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Problem::conflict(format!(
+        "what the command is about was changed {MAX_ATTEMPTS} times while it was being decided; try again"
+    )))
+}
+
+/// The answer to a command that was carried out before under the same id.
+async fn carried_out(app: &App, id: EventId) -> Result<Option<Logged>, Problem> {
+    let Some(first) = app.engine.log.position_of(event_id(id, 0)).await? else { return Ok(None) };
+    let mut last = first;
+    let mut ids = vec![*event_id(id, 0).as_uuid()];
+    // The events of one command stand together.
+    while let Some(next) = app.engine.log.position_of(event_id(id, ids.len())).await? {
+        last = next;
+        ids.push(*event_id(id, ids.len()).as_uuid());
+    }
+    Ok(Some(Logged {
+        first: Some(first.get()),
+        last: last.get(),
+        repeated: true,
+        added: 0,
+        known: ids.len() as u64,
+        ids,
+    }))
+}
+
+/// The id of a command's event: the command's own for the first, derived from it for the others.
+fn event_id(command: EventId, ordinal: usize) -> EventId {
+    if ordinal == 0 { command } else { EventId::derived("command", &format!("{command}/{ordinal}")) }
+}
+
+/// What is known of the things that the command is about, and the first position that is not in it.
+async fn states(app: &App, command: &Command) -> Result<(States, Position), Problem> {
+    if let Some(last) = app.engine.log.tail().previous() {
+        app.engine.wait_for_one("discrepancies", last, Duration::from_millis(app.limits.wait_ms)).await?;
+    }
+    Ok(app.engine.discrepancies.read(|model, checkpoint| {
+        let mut states = States::new();
+        for key in command.affected() {
+            if let Some(state) = model.state(&key) {
+                states.insert(key, state.clone());
+            }
+        }
+        (states, checkpoint)
+    }))
+}
+
+fn seal_all(events: &[Event], id: EventId, time: Timestamp, caller: &Caller) -> Result<Vec<NewEvent>, Problem> {
+    events
+        .iter()
+        .enumerate()
+        .map(|(ordinal, event)| {
+            let mut meta = Meta::own(&caller.name, Some(time));
+            meta.id = event_id(id, ordinal);
+            meta.correlation_id = Some(*id.as_uuid());
+            projections::seal(event, meta).map_err(|error| Problem::invalid("data", error))
+        })
+        .collect()
+}
+
+/// Matches every event that touches one of the things that the command or its events are about.
+fn touching(command: &Command, events: &[Event]) -> Result<LogQuery, Problem> {
+    let mut keys: Vec<AggregateKey> = command.affected();
+    keys.extend(events.iter().flat_map(domain::rules::affected));
+    keys.sort();
+    keys.dedup();
+    let items = keys
+        .iter()
+        .map(|key| {
+            let tag = Tag::of(key.kind.as_str(), &key.id).map_err(|error| Problem::invalid("data", error))?;
+            Ok(QueryItem { tags: vec![tag], types: rule_types()?, ..QueryItem::default() })
+        })
+        .collect::<Result<Vec<_>, Problem>>()?;
+    Ok(LogQuery { items })
+}
+
+/// The types that rules look at: all but those that only tell what a model or a machine said.
+fn rule_types() -> Result<Vec<eventlog::EventType>, Problem> {
+    let told = ["prediction.made", "alarm.raised", "alarm.cleared", "input.quarantined", "input.released"];
+    Event::TYPES
+        .iter()
+        .filter(|(name, _)| !told.contains(name))
+        .map(|(name, _)| eventlog::EventType::new(name).map_err(|error| Problem::internal(&error)))
+        .collect()
+}
+
+/// Every command's name.
+#[utoipa::path(get, path = "/api/v1/commands", tag = "intake", responses((status = 200, body = Page)))]
+pub async fn names(caller: Caller) -> Result<axum::Json<Page>, Problem> {
+    caller.must(Permission::ReadKnowledge)?;
+    Ok(axum::Json(Page { items: Command::names().map(|name| json!({"command": name})).collect(), next_cursor: None }))
+}
+
+/// Every event type with its version and an example of its data.
+#[utoipa::path(get, path = "/api/v1/event-types", tag = "intake", responses((status = 200, body = Page)))]
+pub async fn event_types(caller: Caller) -> Result<axum::Json<Page>, Problem> {
+    caller.must(Permission::ReadKnowledge)?;
+    let items = domain::events::examples()
+        .iter()
+        .map(|event| {
+            let data: Value = event.encode().and_then(|bytes| serde_json::from_slice(&bytes)).map_err(|error| Problem::internal(&error))?;
+            Ok(json!({"type": event.event_type(), "version": event.schema_version(), "stream": event.category(), "example": data}))
+        })
+        .collect::<Result<Vec<_>, Problem>>()?;
+    Ok(axum::Json(Page { items, next_cursor: None }))
+}

@@ -1,0 +1,123 @@
+//! Every address of the server, with its part of the OpenAPI document.
+
+pub mod catalogue;
+pub mod commands;
+pub mod common;
+pub mod events;
+pub mod health;
+pub mod knowledge;
+pub mod log;
+pub mod models;
+pub mod operations;
+pub mod pages;
+pub mod plant;
+pub mod trace;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::header;
+use axum::routing::get;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::problem::Problem;
+use crate::server::App;
+
+/// What the document says about the whole.
+#[derive(Debug, OpenApi)]
+#[openapi(
+    info(
+        title = "Millwright",
+        description = "The factory's memory: every reading and every event in one append-only, provable log; knowledge, models and traces folded from it.\n\n\
+            Every answer names the log positions that it comes from. `as_of` asks what the system knew at a position or record time; `at` asks what was so \
+            at an event time. A write answers with its position; a read takes `min_position` and waits for it. Errors are RFC 9457 problems."
+    ),
+    tags(
+        (name = "intake", description = "What people, machines and programs report"),
+        (name = "log", description = "The records themselves, their streams, and the live feed"),
+        (name = "plant", description = "Assets, signals, latest values, machine states"),
+        (name = "knowledge", description = "The five knowledge bases: search, statistics, diagnosis"),
+        (name = "trace", description = "Where it came from, and where it went"),
+        (name = "models", description = "The registry: models, versions, deployments, predictions"),
+        (name = "operations", description = "Health, metrics, projections, quarantine, discrepancies")
+    ),
+    components(schemas(Problem))
+)]
+struct Document;
+
+/// The routes, and the document that describes them.
+pub fn all() -> (Router<App>, utoipa::openapi::OpenApi) {
+    let (router, mut document) = OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(events::report))
+        .routes(routes!(events::readings))
+        .routes(routes!(commands::command))
+        .routes(routes!(commands::names))
+        .routes(routes!(commands::event_types))
+        .routes(routes!(log::read))
+        .routes(routes!(log::one))
+        .routes(routes!(log::stream))
+        .routes(routes!(log::live))
+        .routes(routes!(plant::assets))
+        .routes(routes!(plant::asset))
+        .routes(routes!(plant::states))
+        .routes(routes!(plant::signals))
+        .routes(routes!(plant::recent))
+        .routes(routes!(plant::values))
+        .routes(routes!(knowledge::search))
+        .routes(routes!(knowledge::faults))
+        .routes(routes!(knowledge::fault_episodes))
+        .routes(routes!(knowledge::fault_mode))
+        .routes(routes!(knowledge::maintenance))
+        .routes(routes!(knowledge::quality))
+        .routes(routes!(knowledge::operating))
+        .routes(routes!(knowledge::control))
+        .routes(routes!(knowledge::record))
+        .routes(routes!(knowledge::graph))
+        .routes(routes!(knowledge::diagnose))
+        .routes(routes!(trace::trace))
+        .routes(routes!(catalogue::models, models::register))
+        .routes(routes!(catalogue::model))
+        .routes(routes!(models::create_version))
+        .routes(routes!(models::set_alias, models::remove_alias))
+        .routes(routes!(models::predict))
+        .routes(routes!(catalogue::deployments, models::deploy))
+        .routes(routes!(catalogue::predictions))
+        .routes(routes!(models::retire))
+        .routes(routes!(models::roll_back))
+        .routes(routes!(catalogue::what_ran))
+        .routes(routes!(operations::discrepancies))
+        .routes(routes!(operations::quarantine))
+        .routes(routes!(operations::statistics))
+        .routes(routes!(operations::projections))
+        .routes(routes!(operations::digests))
+        .routes(routes!(health::alive))
+        .routes(routes!(health::alive_too))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::metrics))
+        .split_for_parts();
+    let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+    document.components.get_or_insert_default().add_security_scheme("token", bearer);
+    document.security = Some(vec![
+        utoipa::openapi::security::SecurityRequirement::default(),
+        utoipa::openapi::security::SecurityRequirement::new("token", Vec::<String>::new()),
+    ]);
+    (router, document)
+}
+
+/// The OpenAPI document, the page that shows it, and the first page.
+pub fn documents(document: Arc<str>) -> Router<App> {
+    let json = move || {
+        let document = Arc::clone(&document);
+        async move { ([(header::CONTENT_TYPE, "application/json")], document.to_string()) }
+    };
+    Router::new()
+        .route("/openapi.json", get(json))
+        .route("/docs", get(pages::reference))
+        .route("/", get(pages::first))
+        .route("/fragments/overview", get(pages::overview))
+        .route("/fragments/search", get(pages::search))
+        .route("/fragments/trace", get(pages::trace))
+}
