@@ -1,6 +1,6 @@
 //! How fast the read models follow, and how long a trace takes. Prints figures; asserts only that it measured what it says.
 
-#![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used, clippy::expect_used)]
+#![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use std::time::Instant;
 
@@ -142,7 +142,7 @@ fn rolled(events: &mut Vec<Event>, beam: u64, number: u64, origin: Origin) {
     let roll = LotId::new(&format!("R{beam}-{number}")).unwrap();
     let product = MaterialId::new("poplin").unwrap();
     events.push(MachineStateChanged { asset: loom.clone(), state: MachineState::Running, reason: None }.into());
-    if number % 10 == 0 {
+    if number.is_multiple_of(10) {
         let fault = FaultId::new(&format!("F{beam}-{number}")).unwrap();
         let symptoms = Text::guessed("weft does not arrive");
         events.push(
