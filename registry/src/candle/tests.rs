@@ -3,7 +3,7 @@ use domain::events::Port;
 use domain::ids::Code;
 use domain::units::Unit;
 use proptest::prelude::*;
-use rand::{RngExt as _, SeedableRng as _};
+use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
@@ -121,14 +121,17 @@ fn the_curve_under_the_roc_counts_pairs() {
 fn an_envelope_from_the_data_is_kept() {
     let (inputs, targets) = curve(300, 7);
     let config = TrainConfig { epochs: 2, envelope_margin: Some(0.1), ..quick() };
-    let model = load(&train_mlp(&inputs, &targets, &config).unwrap());
+    let trained = train_mlp(&inputs, &targets, &config).unwrap();
+    let model = load(&trained);
     assert!(model.evaluate(&[0.0, 0.0]).is_ok());
     let refused = model.evaluate(&[5.0, 0.0]).unwrap_err();
     assert!(matches!(&refused, Unavailable::OutsideEnvelope { input, .. } if input.as_str() == "a"), "{refused}");
     let rows: Vec<Vec<f64>> = (0..20).map(|row| vec![if row == 7 { 5.0 } else { 0.1 }, 0.0]).collect();
-    let answers = model.evaluate_batch(&rows);
-    assert_eq!(answers.len(), 20);
-    assert!(answers.iter().enumerate().all(|(row, answer)| answer.is_err() == (row == 7)), "{answers:?}");
+    let network = CandleModel::new(trained.manifest, &trained.weights).unwrap();
+    for answers in [model.evaluate_batch(&rows), network.evaluate_chunk(&rows)] {
+        assert_eq!(answers.len(), 20);
+        assert!(answers.iter().enumerate().all(|(row, answer)| answer.is_err() == (row == 7)), "{answers:?}");
+    }
 }
 
 #[test]
@@ -255,7 +258,9 @@ proptest! {
         let model = CandleModel::new(trained.manifest, &trained.weights).unwrap();
         let rows: Vec<Vec<f64>> =
             (0..count).map(|_| vec![random.random_range(-3.0..3.0), random.random_range(-3.0..3.0)]).collect();
-        for (row, many) in rows.iter().zip(model.evaluate_batch(&rows)) {
+        let by_tensors = model.evaluate_chunk(&rows);
+        prop_assert_eq!(by_tensors.len(), count);
+        for (row, many) in rows.iter().zip(by_tensors) {
             let (one, many) = (model.evaluate(row).unwrap()[0], many.unwrap()[0]);
             prop_assert!((one - many).abs() <= 1e-4 * one.abs().max(1.0), "{one} and {many}");
         }

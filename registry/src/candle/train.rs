@@ -44,7 +44,7 @@ impl Samples {
     /// # Errors
     /// [`TrainError::Shape`] when the values do not fill whole rows, or one is not finite.
     pub fn new(ports: Vec<Port>, values: Vec<f64>) -> Result<Self, TrainError> {
-        if ports.is_empty() || values.len() % ports.len() != 0 {
+        if ports.is_empty() || !values.len().is_multiple_of(ports.len()) {
             return Err(TrainError::Shape { what: "the values do not fill whole rows" });
         }
         if !values.iter().all(|value| value.is_finite()) {
