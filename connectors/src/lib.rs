@@ -21,3 +21,6 @@ pub mod opcua;
 pub mod status;
 
 mod backoff;
+
+#[cfg(test)]
+mod testing;

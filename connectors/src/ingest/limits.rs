@@ -8,7 +8,7 @@ use super::StartError;
 pub const MAX_BATCH_READINGS: usize = MAX_FRAME_READINGS;
 
 /// The longest text value, in bytes.
-pub const MAX_TEXT_BYTES: usize = 64 * 1024;
+pub const MAX_TEXT_BYTES: usize = eventlog::frames::MAX_TEXT_BYTES;
 
 /// The most bytes of an input that quarantine keeps; more is cut, and the reason says so.
 pub const MAX_QUARANTINED_BYTES: usize = 1024 * 1024;

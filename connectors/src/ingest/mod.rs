@@ -228,6 +228,12 @@ impl Ingest {
     }
 }
 
+/// Whether ingest would take the reading.
+#[cfg(test)]
+pub(crate) fn takes(reading: &Reading) -> bool {
+    screen::check_batch("test", std::slice::from_ref(reading)).is_ok()
+}
+
 #[cfg(test)]
 #[path = "ingest_tests.rs"]
 mod tests;

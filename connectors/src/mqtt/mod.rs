@@ -12,3 +12,6 @@ mod wire;
 pub use config::{ConfigError, MqttConfig, Protocol};
 pub use publisher::{Confirmation, PublishError, Publisher, PublisherConfig};
 pub use source::MqttSource;
+
+#[cfg(test)]
+mod broker_tests;

@@ -11,7 +11,7 @@ use crate::mqtt::ConfigError;
 /// The most nodes of one source.
 const MAX_NODES: usize = 10_000;
 
-/// One node to follow.
+/// One node to follow. The server reports a change of value or status; a value that stays the same is not reported again (OPC 10000-4, 7.22.2).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NodeConfig {

@@ -135,7 +135,7 @@ impl TagServer {
         format!("ns={TAG_NAMESPACE_INDEX};s={tag}")
     }
 
-    /// Sets a tag and tells its subscribers.
+    /// Sets a tag and tells its subscribers. A value and status equal to the last are not told again, as OPC UA has it.
     ///
     /// # Errors
     /// [`TagServerError::UnknownTag`], or [`TagServerError::Refused`].

@@ -35,7 +35,7 @@ impl TimeFormat {
         match json {
             Json::String(text) => match self {
                 Self::Auto | Self::Rfc3339 => {
-                    text.parse().map_err(|error| format!("{text:?} is not a time in RFC 3339: {error}"))
+                    text.parse().map_err(|_| format!("{text:?} is not a time in RFC 3339 with its offset"))
                 }
                 Self::Seconds | Self::Milliseconds | Self::Microseconds | Self::Nanoseconds => {
                     let number: serde_json::Number =
