@@ -158,8 +158,19 @@ impl Live {
         outputs
     }
 
+    /// What all sensors show at [`Live::now`]; the mill does not change.
+    pub fn present(&self) -> Vec<Reading> {
+        let mut present = Vec::new();
+        self.world.clone().sample(&mut |_, mut readings| present.append(&mut readings));
+        present
+    }
+
     /// What really happened so far.
     pub fn truth(&self) -> &Truth {
         self.world.truth()
     }
 }
+
+#[cfg(test)]
+#[path = "history_tests.rs"]
+mod tests;

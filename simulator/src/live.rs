@@ -3,7 +3,8 @@
 //! Topics and payloads are those of the default mapping of `connectors::mqtt`. A message goes out in the order in which it happened; at most
 //! [`MAX_UNCONFIRMED`] wait for their PUBACK, and then the mill waits too.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ use crate::output::{Output, SimEvent};
 pub const MAX_UNCONFIRMED: usize = 512;
 /// How often the mill looks at the clock.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How long the mill waits for the last acknowledgements when it is stopped.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Says what time it is. Tests bring their own.
 pub trait Clock: Send + Sync + 'static {
@@ -86,17 +89,25 @@ pub struct LiveStatistics {
     pub confirmed: AtomicU64,
 }
 
-/// The tags of the OPC UA looms with their first values, for [`TagServer::start`].
-pub fn opc_ua_tags() -> Vec<(String, Value)> {
+/// The tags of the OPC UA looms with their present values, for [`TagServer::start`]. A loom that stands has no arrival angle and no peak tension: those begin at the least value
+/// of their range.
+pub fn opc_ua_tags(live: &Live) -> Vec<(String, Value)> {
+    let present: BTreeMap<Arc<str>, Value> =
+        live.present().into_iter().map(|reading| (reading.signal, reading.value)).collect();
     mill::OPC_UA_LOOMS
         .iter()
-        .flat_map(|loom| mill::LOOM_SIGNALS.iter().map(move |signal| mill::signal_name(loom, signal.quantity)))
-        .map(|tag| (tag, Value::Float(0.0)))
+        .flat_map(|loom| {
+            mill::LOOM_SIGNALS.iter().map(move |signal| (mill::signal_name(loom, signal.quantity), signal.low))
+        })
+        .map(|(tag, low)| {
+            let value = present.get(tag.as_str()).cloned().unwrap_or(Value::Float(low));
+            (tag, value)
+        })
         .collect()
 }
 
-/// Lets the mill run with the clock and publishes what it says, until `stop` is cancelled. Answers the mill as it stands then; all
-/// messages sent before that are acknowledged.
+/// Lets the mill run with the clock and publishes what it says, until `stop` is cancelled. Answers the mill as it stands then. What was sent before that is
+/// acknowledged, unless the broker stays away for longer than some seconds; since the mill is seeded, its past can always be made again.
 ///
 /// # Errors
 /// [`LiveError`]. Lost connections are none: the publisher connects again.
@@ -108,25 +119,14 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<Live, LiveError> {
     let mut sender = Sender { wires, statistics, unconfirmed: VecDeque::new() };
-    let mut interval = tokio::time::interval(LOOK_EVERY);
-    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => break,
-            _ = interval.tick() => {}
-        }
-        loop {
-            let outputs = live.advance(clock.now());
-            if outputs.is_empty() || stop.is_cancelled() {
-                break;
-            }
-            for output in outputs {
-                sender.send(output).await?;
-            }
-        }
+    let given_up = async {
+        stop.cancelled().await;
+        tokio::time::sleep(STOP_TIMEOUT).await;
+    };
+    tokio::select! {
+        outcome = sender.follow(&mut live, clock, &stop) => outcome?,
+        () = given_up => tracing::warn!("the broker did not acknowledge the simulated mill's last messages"),
     }
-    sender.settle(0).await?;
     Ok(live)
 }
 
@@ -137,6 +137,38 @@ struct Sender<'a> {
 }
 
 impl Sender<'_> {
+    /// Publishes what happens until `stop` is cancelled, then waits for what is not acknowledged.
+    async fn follow(&mut self, live: &mut Live, clock: &dyn Clock, stop: &CancellationToken) -> Result<(), LiveError> {
+        let mut interval = tokio::time::interval(LOOK_EVERY);
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while !stop.is_cancelled() {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                _ = interval.tick() => {}
+            }
+            self.catch_up(live, clock, stop).await?;
+        }
+        self.settle(0).await
+    }
+
+    async fn catch_up(
+        &mut self,
+        live: &mut Live,
+        clock: &dyn Clock,
+        stop: &CancellationToken,
+    ) -> Result<(), LiveError> {
+        while !stop.is_cancelled() {
+            let outputs = live.advance(clock.now());
+            if outputs.is_empty() {
+                break;
+            }
+            for output in outputs {
+                self.send(output).await?;
+            }
+        }
+        Ok(())
+    }
+
     async fn send(&mut self, output: Output) -> Result<(), LiveError> {
         match output {
             Output::Event(event) => self.event(&event).await,
@@ -149,8 +181,8 @@ impl Sender<'_> {
 
     async fn event(&mut self, event: &SimEvent) -> Result<(), LiveError> {
         let topic = payload::events_topic(&topic_asset(event));
-        let payload = payload::event_payload(&event.external_id, Some(event.time), &event.event)?;
-        self.publish(topic, payload).await?;
+        let message = payload::event_payload(&event.external_id, Some(event.time), &event.event)?;
+        self.publish(topic, message).await?;
         self.statistics.events.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
@@ -158,8 +190,8 @@ impl Sender<'_> {
     async fn readings(&mut self, asset: &str, time: Timestamp, readings: &[Reading]) -> Result<(), LiveError> {
         let values: Vec<(&str, Value)> =
             readings.iter().map(|reading| (mill::quantity_of(&reading.signal), reading.value.clone())).collect();
-        let payload = payload::readings_payload(time, None, &values);
-        self.publish(payload::readings_topic(asset), payload).await?;
+        let message = payload::readings_payload(time, None, &values);
+        self.publish(payload::readings_topic(asset), message).await?;
         self.statistics.mqtt_readings.fetch_add(readings.len() as u64, Ordering::Relaxed);
         Ok(())
     }
@@ -198,3 +230,7 @@ fn topic_asset(event: &SimEvent) -> String {
     let asset = subjects.into_iter().find(|subject| subject.kind == SubjectKind::Asset);
     asset.map_or_else(|| mill::MILL_TOPIC.to_owned(), |subject| subject.id)
 }
+
+#[cfg(test)]
+#[path = "live_tests.rs"]
+mod tests;

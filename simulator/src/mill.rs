@@ -377,3 +377,7 @@ fn qualifications() -> Vec<Event> {
         })
         .collect()
 }
+
+#[cfg(test)]
+#[path = "mill_tests.rs"]
+mod tests;

@@ -108,3 +108,7 @@ impl Drift {
         self.value
     }
 }
+
+#[cfg(test)]
+#[path = "random_tests.rs"]
+mod tests;

@@ -122,3 +122,7 @@ impl Truth {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "truth_tests.rs"]
+mod tests;

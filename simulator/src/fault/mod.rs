@@ -185,3 +185,6 @@ impl ActiveFault {
         self.alarm_at = self.noticed_at - random.between(0.02, 0.15);
     }
 }
+
+#[cfg(test)]
+mod tests;

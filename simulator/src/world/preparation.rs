@@ -138,7 +138,7 @@ impl World {
                     .map(|(yarn, kg)| Origin {
                         lot: names::lot(&yarn),
                         interval: None,
-                        quantity: Some(Quantity::new(kg, names::unit("kg"))),
+                        quantity: Some(Quantity::new(super::weaving::fine(kg), names::unit("kg"))),
                     })
                     .collect(),
                 ends,

@@ -352,7 +352,7 @@ impl World {
             .iter()
             .map(|stretch| Origin {
                 lot: names::lot(&stretch.lot),
-                interval: Some(Interval { start_m: stretch.start_m, end_m: stretch.end_m }),
+                interval: Some(Interval { start_m: fine(stretch.start_m), end_m: fine(stretch.end_m) }),
                 quantity: None,
             })
             .collect();
@@ -364,7 +364,7 @@ impl World {
                 order: self.order_id(order),
                 product: names::material(kind.id),
                 picks: count(grown.picks),
-                length_m: grown.length_m,
+                length_m: fine(grown.length_m),
                 beams,
                 wefts: grown.wefts.iter().map(|(weft, _)| self.yarn_id(*weft)).collect(),
                 person,
@@ -375,7 +375,7 @@ impl World {
             let consumed = Event::from(MaterialConsumed {
                 lot: self.yarn_id(*weft),
                 order: self.order_id(order),
-                quantity: Some(Quantity::new(*kg, names::unit("kg"))),
+                quantity: Some(Quantity::new(fine(*kg), names::unit("kg"))),
                 interval: None,
                 asset: Some(self.loom_id(index)),
                 into: Some(lot.clone()),
@@ -401,4 +401,9 @@ impl World {
 )]
 pub(super) fn count(picks: f64) -> u64 {
     picks.max(0.0).floor() as u64
+}
+
+/// Metres to a tenth of a millimetre and kilograms to a tenth of a gram: no counter or scale says more.
+pub(super) fn fine(value: f64) -> f64 {
+    (value * 1e4).round() / 1e4
 }
