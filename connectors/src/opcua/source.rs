@@ -85,7 +85,8 @@ impl OpcUaSource {
         let stop = CancellationToken::new();
         let (queue, waiting) = mpsc::channel(QUEUED);
         let source: Arc<str> = config.source().into();
-        let keeping = Keeping { source, nodes: Arc::clone(&nodes), ingest, status: Arc::clone(&status) };
+        let keeping =
+            Keeping { source, nodes: Arc::clone(&nodes), ingest, status: Arc::clone(&status), stop: stop.clone() };
         let plan = Plan {
             certificates: data_dir.join("opcua").join(&config.name),
             config,
@@ -127,10 +128,7 @@ async fn run(plan: Plan, stop: CancellationToken) {
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     while !stop.is_cancelled() {
         let connected_before = plan.status.snapshot().since;
-        let end = tokio::select! {
-            end = serve(&plan, &stop) => end,
-            () = stop.cancelled() => Ok(()),
-        };
+        let end = serve(&plan, &stop).await;
         if plan.status.is_connected() && plan.status.snapshot().since != connected_before {
             backoff.reset();
         }
@@ -162,30 +160,34 @@ async fn serve(plan: &Plan, stop: &CancellationToken) -> Result<(), String> {
         None => IdentityToken::Anonymous,
     };
     let connecting = client.connect_to_matching_endpoint(endpoint, identity);
-    let (session, connection) = tokio::time::timeout(REQUEST_TIMEOUT, connecting)
-        .await
-        .map_err(|_| "the server did not answer".to_owned())?
-        .map_err(|error| error.to_string())?;
+    let connecting = tokio::select! {
+        connecting = tokio::time::timeout(REQUEST_TIMEOUT, connecting) => connecting,
+        () = stop.cancelled() => return Ok(()),
+    };
+    let (session, connection) =
+        connecting.map_err(|_| "the server did not answer".to_owned())?.map_err(|error| error.to_string())?;
     plan.overflow.store(false, Ordering::Relaxed);
     let mut stream = std::pin::pin!(connection.enter());
     let mut subscribing = std::pin::pin!(subscribe(plan, &session));
     let mut subscribed = false;
-    let mut stopping = false;
+    let mut left = false;
     let mut leaving = std::pin::pin!(leave(&session, stop));
     loop {
         // Back-pressure: with a full queue the connection is not read, and the server keeps what it has.
-        let Ok(room) = plan.queue.reserve_many(HEADROOM).await else { return Ok(()) };
-        drop(room);
+        tokio::select! {
+            room = plan.queue.reserve_many(HEADROOM) => drop(room.map_err(|_| "nothing takes values any more")?),
+            () = stop.cancelled() => {}
+        }
         tokio::select! {
             polled = stream.try_next() => match polled {
                 Ok(Some(SessionPollResult::ConnectionLost(code) | SessionPollResult::ReconnectFailed(code))) => {
-                    return if stopping { Ok(()) } else { Err(format!("the connection was lost: {code}")) };
+                    return if stop.is_cancelled() { Ok(()) } else { Err(format!("the connection was lost: {code}")) };
                 }
                 Ok(Some(_)) if plan.overflow.load(Ordering::Relaxed) => {
                     return Err("more values came than the queue holds, and some were lost".to_owned());
                 }
                 Ok(Some(_)) => {}
-                Ok(None) => return if stopping { Ok(()) } else { Err("the server ended the session".to_owned()) },
+                Ok(None) => return if stop.is_cancelled() { Ok(()) } else { Err("the server ended the session".to_owned()) },
                 Err(code) => return Err(format!("the session failed: {code}")),
             },
             outcome = &mut subscribing, if !subscribed => {
@@ -193,7 +195,7 @@ async fn serve(plan: &Plan, stop: &CancellationToken) -> Result<(), String> {
                 subscribed = true;
                 plan.status.connected();
             }
-            () = &mut leaving, if !stopping => stopping = true,
+            () = &mut leaving, if !left => left = true,
         }
     }
 }
@@ -292,6 +294,7 @@ struct Keeping {
     nodes: Arc<[Node]>,
     ingest: Ingest,
     status: Arc<SourceStatus>,
+    stop: CancellationToken,
 }
 
 impl Keeping {
@@ -313,13 +316,13 @@ impl Keeping {
         }
     }
 
-    /// Tries again for as long as the log is at fault: what was received is not given up.
+    /// Tries again for as long as the log is at fault: what was received is given up only when the source stops.
     async fn until_taken<F: Future<Output = Result<(), IngestError>>>(&self, mut attempt: impl FnMut() -> F) {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         loop {
             match attempt().await {
                 Ok(()) => return,
-                Err(error) if error.is_input() || matches!(error, IngestError::Closed) => {
+                Err(error) if error.is_input() || matches!(error, IngestError::Closed) || self.stop.is_cancelled() => {
                     tracing::error!(source = %self.source, %error, "values could not be kept");
                     self.status.error(format!("values could not be kept: {error}"));
                     return;
@@ -327,7 +330,10 @@ impl Keeping {
                 Err(error) => {
                     tracing::warn!(source = %self.source, %error, "values wait for the log");
                     self.status.error(format!("values wait for the log: {error}"));
-                    tokio::time::sleep(backoff.next()).await;
+                    tokio::select! {
+                        () = self.stop.cancelled() => {}
+                        () = tokio::time::sleep(backoff.next()) => {}
+                    }
                 }
             }
         }
