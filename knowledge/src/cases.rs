@@ -42,13 +42,21 @@ impl Features {
     }
 }
 
+/// English words that say nothing about a fault, stemmed.
+const STOP_EN: &[&str] = &[
+    "a", "an", "and", "are", "as", "at", "be", "been", "but", "by", "can", "did", "do", "doe", "does", "for", "from", "had", "has",
+    "have", "in", "into", "is", "it", "its", "no", "not", "of", "off", "on", "or", "so", "that", "the", "then", "there", "this",
+    "to", "too", "veri", "was", "were", "when", "which", "will", "with", "won", "don", "doesn", "isn",
+];
+
 /// The words of a text with their hashes, each once, in the order of the text. Single letters, which apostrophes leave behind, say nothing.
 pub(crate) fn named_words(text: &str) -> Vec<(u64, String)> {
     let mut named: Vec<(u64, String)> = Vec::new();
     for token in terms::en(text).into_iter().chain(terms::zh(text)) {
         let letter = token.text.len() == 1 && token.text.bytes().all(|byte| byte.is_ascii_alphabetic());
         let hash = hash(&token.text);
-        if !letter && !named.iter().any(|(known, _)| *known == hash) {
+        let silent = letter || STOP_EN.contains(&token.text.as_str());
+        if !silent && !named.iter().any(|(known, _)| *known == hash) {
             named.push((hash, token.text));
         }
     }

@@ -4,7 +4,7 @@
 //! word and alarm that is seen adds log P(seen | mode) / P(seen), smoothed towards 0, so that a mode with few episodes claims little. Alarms that
 //! come together are rarely independent: the second strongest counts half, the third a third.
 //! **Likeness.** A past episode is as alike as the share of what is seen that it has, each word weighted by its rarity (inverse document frequency), words
-//! for 70 % and character n-grams, which forgive typos, for 30 %; an alarm counts as a rare word.
+//! for 70 % and character n-grams, which forgive typos, for 30 %, or by n-grams alone at 85 %, whichever is more; an alarm counts as a rare word.
 //! **Fusion.** The two rankings are joined by reciprocal rank (1 / (60 + rank)), so that neither scale matters.
 //! **Abstention.** A mode is a candidate only when at least one thing that is seen speaks for it and one of its episodes is alike by at least
 //! [`MIN_LIKENESS`]. Otherwise the verdict is "no good match". The threshold was set on the real work orders of five excavators
@@ -54,6 +54,9 @@ const SHOWN_ACTIONS: usize = 10;
 
 /// The share of words in the likeness; n-grams have the rest.
 const WORD_SHARE: f64 = 0.7;
+
+/// What n-grams alone are worth, where the words are misspelt.
+const TYPO_SHARE: f64 = 0.85;
 
 /// Ranks the modes of the known cases by what is seen. The answer depends on its arguments only.
 pub(crate) fn rank(cases: &[Case], seen: &Seen<'_>, limit: usize) -> Diagnosis {
@@ -169,13 +172,14 @@ impl Question {
         }
         let shared: f64 =
             self.grams.iter().filter(|(hash, _)| has(&case.features.grams, hash)).map(|(_, weight)| weight).sum();
-        WORD_SHARE * words + (1.0 - WORD_SHARE) * shared / total
+        let grams = shared / total;
+        (WORD_SHARE * words + (1.0 - WORD_SHARE) * grams).max(TYPO_SHARE * grams)
     }
 }
 
-/// How much a thing says that `count` of `all` cases have.
+/// How much a thing says that `count` of `all` cases have. What no case has counts like what one has: it may be a typo.
 fn rarity(all: usize, count: usize) -> f64 {
-    ((real(all) + 1.0) / (real(count) + 0.5)).ln().max(0.1)
+    ((real(all) + 1.0) / (real(count.max(1)) + 0.5)).ln().max(0.1)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "numbers of cases stay far below 2^52")]

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use eventlog::{BoxFuture, Digest, Filter, Position};
 use parking_lot::RwLock;
@@ -47,7 +48,8 @@ impl GraphProjection {
         let first = Self::open_at(config, own.as_deref()).await;
         let projection = match (first, own) {
             (Ok(projection), _) => projection,
-            (Err(reason), Some(folder)) if folder.exists() => {
+            // Somebody else writes it: it is not ours to delete.
+            (Err(reason), Some(folder)) if folder.exists() && !in_use(&reason) => {
                 // The store is derived from the log: one that cannot be read is deleted.
                 tracing::warn!(%reason, "the graph store is unusable and is built anew");
                 let removed = if folder.is_dir() { std::fs::remove_dir_all(&folder) } else { std::fs::remove_file(&folder) };
@@ -70,7 +72,7 @@ impl GraphProjection {
             }
             (None, None) => "mem://".to_owned(),
         };
-        let connection = connect(url).await.map_err(store::text)?;
+        let connection = connected(&url).await?;
         if let (Some(username), Some(password)) = (&config.surreal_user, &config.surreal_password) {
             let root = Root { username: username.clone(), password: password.clone() };
             connection.signin(root).await.map_err(store::text)?;
@@ -86,6 +88,24 @@ impl GraphProjection {
 
     fn store(&self) -> Arc<Store> {
         Arc::clone(&self.cell.0.read())
+    }
+}
+
+/// How long to wait for a former engine in this process, which shuts down in the background, to let go of the folder.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
+const LOCK_RETRY: Duration = Duration::from_millis(50);
+
+fn in_use(reason: &str) -> bool {
+    reason.contains("already locked")
+}
+
+async fn connected(url: &str) -> Result<Surreal<Any>, String> {
+    let begin = Instant::now();
+    loop {
+        match connect(url).await.map_err(store::text) {
+            Err(reason) if in_use(&reason) && begin.elapsed() < LOCK_WAIT => tokio::time::sleep(LOCK_RETRY).await,
+            other => return other,
+        }
     }
 }
 

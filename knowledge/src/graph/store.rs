@@ -195,11 +195,11 @@ impl Store {
             let nodes: Vec<Value> = chunk.iter().map(|id| Value::RecordId(node(id))).collect();
             let mut answers = self
                 .db
-                .query("SELECT VALUE (SELECT VALUE body FROM ONLY head) FROM $nodes WHERE head != NONE")
+                .query("LET $heads = (SELECT VALUE head FROM $nodes WHERE head != NONE); SELECT VALUE body FROM $heads;")
                 .bind(("nodes", nodes))
                 .await
                 .map_err(text)?;
-            let bodies: Value = answers.take(0).map_err(text)?;
+            let bodies: Value = answers.take(1).map_err(text)?;
             for body in list(bodies) {
                 found.push(versions::decode(&bytes(body)?)?);
             }

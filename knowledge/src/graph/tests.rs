@@ -155,7 +155,7 @@ async fn a_store_on_disk_goes_on_at_its_checkpoint() {
     assert_eq!(projection.digest().await.unwrap(), digest);
 }
 
-/// Opens the store once the engine of the former handle, which shuts down in the background, has let go of its folder.
+/// Opens the store again: the engine of the former handle lets go of the folder in the background, and opening waits for it.
 async fn reopened(config: &Config) -> (GraphProjection, Graph) {
     GraphProjection::open(config).await.unwrap()
 }

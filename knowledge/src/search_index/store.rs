@@ -65,12 +65,14 @@ impl Store {
     pub fn open(dir: Option<&Path>, version: u32) -> Result<Arc<Self>, String> {
         let Some(dir) = dir else {
             let (schema, fields) = Fields::schema();
-            return Self::start(Index::create_in_ram(schema), fields, Position::START);
+            return Self::start(Index::create_in_ram(schema), fields, Position::START).map_err(text);
         };
         match Self::open_existing(dir, version) {
             Ok(Some(store)) => return Ok(store),
             Ok(None) => {}
-            Err(reason) => {
+            // Somebody else writes it: it is not ours to delete.
+            Err(Unusable::InUse(reason)) => return Err(reason),
+            Err(Unusable::Damaged(reason)) => {
                 tracing::warn!(%reason, "the search index is unusable and is built anew");
             }
         }
@@ -80,44 +82,44 @@ impl Store {
         std::fs::create_dir_all(dir).map_err(|error| format!("creating the index folder failed: {error}"))?;
         let (schema, fields) = Fields::schema();
         let index = Index::create_in_dir(dir, schema).map_err(text)?;
-        Self::start(index, fields, Position::START)
+        Self::start(index, fields, Position::START).map_err(text)
     }
 
-    fn open_existing(dir: &Path, version: u32) -> Result<Option<Arc<Self>>, String> {
+    fn open_existing(dir: &Path, version: u32) -> Result<Option<Arc<Self>>, Unusable> {
         if !dir.join("meta.json").exists() {
             return Ok(None);
         }
-        let index = Index::open_in_dir(dir).map_err(text)?;
+        let index = Index::open_in_dir(dir)?;
         let (schema, fields) = Fields::schema();
         if index.schema() != schema {
             return Ok(None);
         }
         // An index without a payload was never committed: it begins anew.
-        let Some(payload) = index.load_metas().map_err(text)?.payload else { return Ok(None) };
+        let Some(payload) = index.load_metas()?.payload else { return Ok(None) };
         let Some((stored, checkpoint)) = payload.split_once(':') else { return Ok(None) };
         if stored.parse() != Ok(version) {
             return Ok(None);
         }
-        let damaged = index.validate_checksum().map_err(text)?;
+        let damaged = index.validate_checksum()?;
         if !damaged.is_empty() {
-            return Err(format!("{} of its files are damaged", damaged.len()));
+            return Err(Unusable::Damaged(format!("{} of its files are damaged", damaged.len())));
         }
-        let checkpoint: u64 = checkpoint.parse().map_err(|_| "its checkpoint is not a number".to_owned())?;
-        Self::start(index, fields, Position::new(checkpoint)).map(Some)
+        let checkpoint: u64 = checkpoint.parse().map_err(|_| Unusable::Damaged("its checkpoint is not a number".to_owned()))?;
+        Ok(Some(Self::start(index, fields, Position::new(checkpoint))?))
     }
 
-    fn start(index: Index, fields: Fields, checkpoint: Position) -> Result<Arc<Self>, String> {
+    fn start(index: Index, fields: Fields, checkpoint: Position) -> Result<Arc<Self>, tantivy::TantivyError> {
         let tokenizers = index.tokenizers();
         tokenizers.register(ZH, TextAnalyzer::from(Terms(terms::zh)));
         tokenizers.register(EN, TextAnalyzer::from(Terms(terms::en)));
         tokenizers.register(GRAMS, TextAnalyzer::from(Terms(terms::grams)));
         // One long-lived writer: a writer a change leaves thousands of segments behind.
-        let writer: IndexWriter = index.writer_with_num_threads(1, WRITER_BYTES).map_err(text)?;
+        let writer: IndexWriter = index.writer_with_num_threads(1, WRITER_BYTES)?;
         let mut merging = LogMergePolicy::default();
         merging.set_del_docs_ratio_before_merge(MERGE_DELETED_SHARE);
         writer.set_merge_policy(Box::new(merging));
         let reader: IndexReader =
-            index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().map_err(text)?;
+            index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
         let snapshot = Snapshot { searcher: reader.searcher(), visible: checkpoint };
         let writing =
             Writing { writer, pending: Pending::new(checkpoint), committed: checkpoint, last_commit: Instant::now() };
@@ -258,6 +260,23 @@ impl Drop for Store {
             && let Err(error) = std::fs::remove_dir_all(&dir)
         {
             tracing::warn!(%error, "the folder of the former search index could not be deleted");
+        }
+    }
+}
+
+/// Why an index that is there cannot be opened.
+enum Unusable {
+    /// Another writer holds it.
+    InUse(String),
+    /// It cannot be read.
+    Damaged(String),
+}
+
+impl From<tantivy::TantivyError> for Unusable {
+    fn from(error: tantivy::TantivyError) -> Self {
+        match error {
+            tantivy::TantivyError::LockFailure(..) => Self::InUse(error.to_string()),
+            _ => Self::Damaged(error.to_string()),
         }
     }
 }
