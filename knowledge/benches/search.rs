@@ -1,7 +1,12 @@
 //! Rates and latencies of the knowledge bases: `cargo bench --bench search -- [EPISODES]` (25,000 when absent: 50,000 records in 150,000
 //! versions). Prints one line a figure.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "a benchmark prints, and stops when anything fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a benchmark prints, and stops when anything fails"
+)]
 
 use std::time::{Duration, Instant};
 
@@ -156,7 +161,11 @@ async fn feed(projection: &mut impl Projection, entries: &[Entry]) -> Duration {
 
 #[expect(clippy::cast_precision_loss, reason = "a rate needs no 52 bits")]
 fn rate(name: &str, entries: usize, took: Duration) {
-    println!("{name}: {entries} events in {:.1} s, {:.0} events/s", took.as_secs_f64(), entries as f64 / took.as_secs_f64());
+    println!(
+        "{name}: {entries} events in {:.1} s, {:.0} events/s",
+        took.as_secs_f64(),
+        entries as f64 / took.as_secs_f64()
+    );
 }
 
 fn latencies(name: &str, mut taken: Vec<Duration>) {
@@ -202,9 +211,21 @@ async fn run(episodes: usize) {
     let took = feed(&mut stores.search, &entries).await;
     rate("into Tantivy", entries.len(), took);
 
-    search(&knowledge, "search, English words", |numbers| SearchRequest { q: Some(words(numbers, false)), ..SearchRequest::default() }).await;
-    search(&knowledge, "search, Chinese words", |numbers| SearchRequest { q: Some(words(numbers, true)), ..SearchRequest::default() }).await;
-    search(&knowledge, "search, code", |numbers| SearchRequest { q: Some(format!("A-{}", 100 + numbers.below(78) / 10 * 10)), ..SearchRequest::default() }).await;
+    search(&knowledge, "search, English words", |numbers| SearchRequest {
+        q: Some(words(numbers, false)),
+        ..SearchRequest::default()
+    })
+    .await;
+    search(&knowledge, "search, Chinese words", |numbers| SearchRequest {
+        q: Some(words(numbers, true)),
+        ..SearchRequest::default()
+    })
+    .await;
+    search(&knowledge, "search, code", |numbers| SearchRequest {
+        q: Some(format!("A-{}", 100 + numbers.below(78) / 10 * 10)),
+        ..SearchRequest::default()
+    })
+    .await;
     search(&knowledge, "search, words as of the middle", |numbers| SearchRequest {
         q: Some(words(numbers, false)),
         as_of: Some(Position::new(through.get() / 2)),

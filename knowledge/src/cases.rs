@@ -44,9 +44,10 @@ impl Features {
 
 /// English words that say nothing about a fault, stemmed.
 const STOP_EN: &[&str] = &[
-    "a", "an", "and", "are", "as", "at", "be", "been", "but", "by", "can", "did", "do", "doe", "does", "for", "from", "had", "has",
-    "have", "in", "into", "is", "it", "its", "no", "not", "of", "off", "on", "or", "so", "that", "the", "then", "there", "this",
-    "to", "too", "veri", "was", "were", "when", "which", "will", "with", "won", "don", "doesn", "isn",
+    "a", "an", "and", "are", "as", "at", "be", "been", "but", "by", "can", "did", "do", "doe", "does", "for", "from",
+    "had", "has", "have", "in", "into", "is", "it", "its", "no", "not", "of", "off", "on", "or", "so", "that", "the",
+    "then", "there", "this", "to", "too", "veri", "was", "were", "when", "which", "will", "with", "won", "don",
+    "doesn", "isn",
 ];
 
 /// The words of a text with their hashes, each once, in the order of the text. Single letters, which apostrophes leave behind, say nothing.

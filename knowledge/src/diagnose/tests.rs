@@ -140,14 +140,61 @@ mod excavators {
             let named = !mode.is_empty();
             if named {
                 let fault_id = fault(&id);
-                mill.add(hours, FaultObserved { fault: fault_id.clone(), asset: asset(machine), symptoms: Text::guessed(text), alarms: vec![], detection: None, impact: None, product: None, person: None });
+                mill.add(
+                    hours,
+                    FaultObserved {
+                        fault: fault_id.clone(),
+                        asset: asset(machine),
+                        symptoms: Text::guessed(text),
+                        alarms: vec![],
+                        detection: None,
+                        impact: None,
+                        product: None,
+                        person: None,
+                    },
+                );
                 mill.coded(hours, &id, machine, mode);
             }
-            mill.add(hours, WorkOrderOpened { work_order: order(&id), asset: asset(machine), fault: named.then(|| fault(&id)), category: Category::Corrective, description: Text::guessed(text), item: None, priority: None });
+            mill.add(
+                hours,
+                WorkOrderOpened {
+                    work_order: order(&id),
+                    asset: asset(machine),
+                    fault: named.then(|| fault(&id)),
+                    category: Category::Corrective,
+                    description: Text::guessed(text),
+                    item: None,
+                    priority: None,
+                },
+            );
             if !action.is_empty() {
-                mill.add(hours, WorkDone { work_order: order(&id), asset: asset(machine), fault: named.then(|| fault(&id)), activity: code(action), item: None, text: None, parts: vec![], hours: None, cost: row[5].parse().ok(), person: None });
+                mill.add(
+                    hours,
+                    WorkDone {
+                        work_order: order(&id),
+                        asset: asset(machine),
+                        fault: named.then(|| fault(&id)),
+                        activity: code(action),
+                        item: None,
+                        text: None,
+                        parts: vec![],
+                        hours: None,
+                        cost: row[5].parse().ok(),
+                        person: None,
+                    },
+                );
             }
-            mill.add(hours, WorkOrderClosed { work_order: order(&id), asset: asset(machine), outcome: Outcome::Unknown, hours: None, cost: None, machine_up: None });
+            mill.add(
+                hours,
+                WorkOrderClosed {
+                    work_order: order(&id),
+                    asset: asset(machine),
+                    outcome: Outcome::Unknown,
+                    hours: None,
+                    cost: None,
+                    machine_up: None,
+                },
+            );
         }
         Some(mill)
     }
@@ -157,10 +204,17 @@ mod excavators {
         let Some(mill) = mill() else { return };
         let (mut projection, index) = SearchProjection::open(None).unwrap();
         projection.apply(&mill.entries, mill.through()).await.unwrap();
-        let asked = SearchRequest { q: Some("bucket cylinder leaking".to_owned()), base: Some(crate::record::Base::Maintenance), ..Default::default() };
+        let asked = SearchRequest {
+            q: Some("bucket cylinder leaking".to_owned()),
+            base: Some(crate::record::Base::Maintenance),
+            ..Default::default()
+        };
         let found = index.search(asked).await.unwrap();
         let texts: Vec<String> = found.items.iter().map(|hit| hit.record.title.any().to_lowercase()).collect();
-        assert!(texts[..2].iter().all(|text| ["leak", "cylinder", "bucket"].iter().all(|word| text.contains(word))), "{texts:#?}");
+        assert!(
+            texts[..2].iter().all(|text| ["leak", "cylinder", "bucket"].iter().all(|word| text.contains(word))),
+            "{texts:#?}"
+        );
         let leaks = texts.iter().filter(|text| text.contains("leak")).count();
         assert!(leaks >= 6, "{texts:#?}");
 
@@ -172,7 +226,15 @@ mod excavators {
         let stuck = ask(&models, &words, &seen("bucket won't open")).unwrap();
         let alike: Vec<String> = stuck.uncoded.iter().map(|case| case.text.any().to_lowercase()).collect();
         assert!(alike.iter().any(|text| text.contains("open")), "{alike:#?}");
-        eprintln!("bucket won't open: {:?}, {:?}", stuck.verdict, stuck.candidates.iter().map(|c| (&c.mode, c.n, c.probability, c.episodes[0].similarity, c.episodes[0].text.any().to_owned())).collect::<Vec<_>>());
+        eprintln!(
+            "bucket won't open: {:?}, {:?}",
+            stuck.verdict,
+            stuck
+                .candidates
+                .iter()
+                .map(|c| (&c.mode, c.n, c.probability, c.episodes[0].similarity, c.episodes[0].text.any().to_owned()))
+                .collect::<Vec<_>>()
+        );
         eprintln!("uncoded: {alike:#?}");
         let none = ask(&models, &words, &seen("invoice from the supplier was not paid")).unwrap();
         assert_eq!(none.verdict, super::Verdict::NoGoodMatch, "{:#?}", none.candidates);

@@ -52,7 +52,8 @@ impl GraphProjection {
             (Err(reason), Some(folder)) if folder.exists() && !in_use(&reason) => {
                 // The store is derived from the log: one that cannot be read is deleted.
                 tracing::warn!(%reason, "the graph store is unusable and is built anew");
-                let removed = if folder.is_dir() { std::fs::remove_dir_all(&folder) } else { std::fs::remove_file(&folder) };
+                let removed =
+                    if folder.is_dir() { std::fs::remove_dir_all(&folder) } else { std::fs::remove_file(&folder) };
                 removed.map_err(error)?;
                 Self::open_at(config, Some(&folder)).await.map_err(error)?
             }

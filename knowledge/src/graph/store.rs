@@ -195,7 +195,9 @@ impl Store {
             let nodes: Vec<Value> = chunk.iter().map(|id| Value::RecordId(node(id))).collect();
             let mut answers = self
                 .db
-                .query("LET $heads = (SELECT VALUE head FROM $nodes WHERE head != NONE); SELECT VALUE body FROM $heads;")
+                .query(
+                    "LET $heads = (SELECT VALUE head FROM $nodes WHERE head != NONE); SELECT VALUE body FROM $heads;",
+                )
                 .bind(("nodes", nodes))
                 .await
                 .map_err(text)?;

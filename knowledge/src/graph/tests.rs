@@ -79,7 +79,9 @@ async fn neighbours_follow_edges_both_ways_as_they_were_known() {
         assert!(nodes.contains(&expected), "{expected} in {nodes:?}");
     }
     let deep = ask("work_order:WO-N-0", 1, None).await;
-    assert!(deep.edges.iter().any(|edge| edge.relation == Relation::Did && edge.to.as_str() == "action:clean main-nozzle"));
+    assert!(
+        deep.edges.iter().any(|edge| edge.relation == Relation::Did && edge.to.as_str() == "action:clean main-nozzle")
+    );
     let lot = ask("lot:ROLL-1", 2, None).await;
     assert!(lot.nodes.iter().any(|node| node.id.as_str() == "defect:WEFT_BAR"));
     let request = NeighbourRequest { node: id("lot:NONE"), depth: None, as_of: None, limit: None };
@@ -102,7 +104,8 @@ async fn lists_are_paged_newest_first() {
     }
     assert_eq!(seen.len(), 22);
     assert!(seen.windows(2).all(|pair| pair[0].0 >= pair[1].0));
-    let of_asset = ListRequest { asset: Some("LOOM-02".to_owned()), base: Some(Base::Quality), ..ListRequest::default() };
+    let of_asset =
+        ListRequest { asset: Some("LOOM-02".to_owned()), base: Some(Base::Quality), ..ListRequest::default() };
     assert_eq!(graph.list(&of_asset).await.unwrap().items.len(), 1);
 }
 

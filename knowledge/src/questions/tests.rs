@@ -52,7 +52,8 @@ async fn a_mode_has_its_episodes_and_its_actions() {
     assert_eq!(view.value.summary.alarms, [("A-110".to_owned(), 6), ("A-111".to_owned(), 6)]);
     assert_eq!(view.value.summary.median_hours_to_restore, Some(2.0));
     assert!(knowledge.fault_mode("NONE", Scope::default()).await.is_err());
-    let actions = knowledge.maintenance(Scope { code: Some("BEARING_WORN".to_owned()), ..Scope::default() }).await.unwrap();
+    let actions =
+        knowledge.maintenance(Scope { code: Some("BEARING_WORN".to_owned()), ..Scope::default() }).await.unwrap();
     assert_eq!((actions.value[0].n, actions.value[0].hours, actions.value[0].cost), (6, 9.0, 720.0));
 }
 

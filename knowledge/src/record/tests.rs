@@ -43,7 +43,8 @@ fn every_type_that_touches_is_in_the_filter() {
 #[test]
 fn a_new_coding_makes_a_version_and_ends_the_former_one() {
     let mut mill = Mill::new();
-    let coded = mill.episode(1, "F-1", "LOOM-01", ("异响", "noise"), &["A-1"], Some("BEARING_WORN"), ("replace", "bearing"));
+    let coded =
+        mill.episode(1, "F-1", "LOOM-01", ("异响", "noise"), &["A-1"], Some("BEARING_WORN"), ("replace", "bearing"));
     let again = mill.coded(9, "F-1", "LOOM-01", "BELT_LOOSE");
     let all = fold(&mill.entries);
     let id = RecordId::new(Kind::FaultEpisode, "F-1");
@@ -79,23 +80,29 @@ fn a_new_coding_makes_a_version_and_ends_the_former_one() {
 #[test]
 fn a_closing_before_its_opening_is_taken_as_it_comes() {
     let mut mill = Mill::new();
-    mill.add(5, WorkOrderClosed {
-        work_order: order("W"),
-        asset: asset("L"),
-        outcome: Outcome::Solved,
-        hours: Some(0.1),
-        cost: None,
-        machine_up: None,
-    });
-    mill.add(1, WorkOrderOpened {
-        work_order: order("W"),
-        asset: asset("L"),
-        fault: Some(fault("F")),
-        category: Category::Corrective,
-        description: domain::Text::new("漏油", "leak"),
-        item: Some(code("boom")),
-        priority: None,
-    });
+    mill.add(
+        5,
+        WorkOrderClosed {
+            work_order: order("W"),
+            asset: asset("L"),
+            outcome: Outcome::Solved,
+            hours: Some(0.1),
+            cost: None,
+            machine_up: None,
+        },
+    );
+    mill.add(
+        1,
+        WorkOrderOpened {
+            work_order: order("W"),
+            asset: asset("L"),
+            fault: Some(fault("F")),
+            category: Category::Corrective,
+            description: domain::Text::new("漏油", "leak"),
+            item: Some(code("boom")),
+            priority: None,
+        },
+    );
     let all = fold(&mill.entries);
     let record = &all[&(RecordId::new(Kind::WorkOrder, "W"), Position::new(1))];
     let Detail::WorkOrder(detail) = &record.detail else { panic!("not a work order") };
@@ -126,30 +133,36 @@ fn mill(steps: &[(u8, u8, u8)]) -> Mill {
         let id = format!("F-{which}");
         let loom = format!("LOOM-{how}");
         match what {
-            0 => mill.add(hours, FaultObserved {
-                fault: fault(&id),
-                asset: asset(&loom),
-                symptoms: domain::Text::new("异响", "noise"),
-                alarms: vec![code(&format!("A-{how}"))],
-                detection: None,
-                impact: None,
-                product: None,
-                person: None,
-            }),
+            0 => mill.add(
+                hours,
+                FaultObserved {
+                    fault: fault(&id),
+                    asset: asset(&loom),
+                    symptoms: domain::Text::new("异响", "noise"),
+                    alarms: vec![code(&format!("A-{how}"))],
+                    detection: None,
+                    impact: None,
+                    product: None,
+                    person: None,
+                },
+            ),
             1 | 2 => mill.coded(hours, &id, &loom, &format!("MODE-{how}")),
             3 => mill.add(hours, FaultClosed { fault: fault(&id), asset: asset(&loom), restored: None }),
-            4 => mill.add(hours, WorkDone {
-                work_order: order(&id),
-                asset: asset(&loom),
-                fault: Some(fault(&id)),
-                activity: code("repair"),
-                item: None,
-                text: None,
-                parts: vec![],
-                hours: Some(0.1 * f64::from(*how)),
-                cost: None,
-                person: None,
-            }),
+            4 => mill.add(
+                hours,
+                WorkDone {
+                    work_order: order(&id),
+                    asset: asset(&loom),
+                    fault: Some(fault(&id)),
+                    activity: code("repair"),
+                    item: None,
+                    text: None,
+                    parts: vec![],
+                    hours: Some(0.1 * f64::from(*how)),
+                    cost: None,
+                    person: None,
+                },
+            ),
             5 => mill.inspection(hours, &format!("I-{which}"), &loom, "R", &[("HOLE", *how)]),
             _ => mill.set_point(hours, &loom, "pressure", 0.1 + f64::from(*how)),
         };

@@ -104,7 +104,8 @@ impl Store {
         if !damaged.is_empty() {
             return Err(Unusable::Damaged(format!("{} of its files are damaged", damaged.len())));
         }
-        let checkpoint: u64 = checkpoint.parse().map_err(|_| Unusable::Damaged("its checkpoint is not a number".to_owned()))?;
+        let checkpoint: u64 =
+            checkpoint.parse().map_err(|_| Unusable::Damaged("its checkpoint is not a number".to_owned()))?;
         Ok(Some(Self::start(index, fields, Position::new(checkpoint))?))
     }
 
@@ -118,8 +119,7 @@ impl Store {
         let mut merging = LogMergePolicy::default();
         merging.set_del_docs_ratio_before_merge(MERGE_DELETED_SHARE);
         writer.set_merge_policy(Box::new(merging));
-        let reader: IndexReader =
-            index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
+        let reader: IndexReader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
         let snapshot = Snapshot { searcher: reader.searcher(), visible: checkpoint };
         let writing =
             Writing { writer, pending: Pending::new(checkpoint), committed: checkpoint, last_commit: Instant::now() };

@@ -69,7 +69,12 @@ async fn filters_narrow_and_the_empty_question_lists_the_newest_first() {
     assert_eq!(faults.total, 22);
     let times: Vec<_> = faults.items.iter().map(|hit| hit.record.event_time).collect();
     assert!(times.windows(2).all(|pair| pair[0] >= pair[1]));
-    let rapier = list(SearchRequest { class: Some("rapier-loom".to_owned()), kind: Some(Kind::FaultEpisode), ..Default::default() }).await;
+    let rapier = list(SearchRequest {
+        class: Some("rapier-loom".to_owned()),
+        kind: Some(Kind::FaultEpisode),
+        ..Default::default()
+    })
+    .await;
     assert_eq!(rapier.total, 3);
     let quality = list(SearchRequest { base: Some(Base::Quality), ..Default::default() }).await;
     assert_eq!(quality.total, 2);
@@ -115,7 +120,8 @@ async fn as_of_shows_what_was_known_before_a_new_coding() {
         let index = index.clone();
         let q = Some(q.to_owned());
         async move {
-            let request = SearchRequest { q, as_of, kind: Some(Kind::FaultEpisode), limit: Some(100), ..Default::default() };
+            let request =
+                SearchRequest { q, as_of, kind: Some(Kind::FaultEpisode), limit: Some(100), ..Default::default() };
             index.search(request).await.unwrap()
         }
     };
@@ -141,7 +147,8 @@ async fn snippets_mark_the_words_and_escape_the_rest() {
     let mut mill = Mill::new();
     mill.episode(1, "F", "L", ("轴承<异响>", "bearing <noise> & heat"), &[], None, ("repair", "x"));
     let (_projection, index) = opened(&mill, 10).await;
-    let request = SearchRequest { q: Some("bearings 轴承".to_owned()), kind: Some(Kind::FaultEpisode), ..Default::default() };
+    let request =
+        SearchRequest { q: Some("bearings 轴承".to_owned()), kind: Some(Kind::FaultEpisode), ..Default::default() };
     let hit = index.search(request).await.unwrap().items.remove(0);
     assert_eq!(hit.snippet.en.as_deref(), Some("<b>bearing</b> &lt;noise&gt; &amp; heat"));
     assert_eq!(hit.snippet.zh.as_deref(), Some("<b>轴承</b>&lt;异响"));
