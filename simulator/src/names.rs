@@ -8,7 +8,6 @@ use domain::ids::{
 
 macro_rules! makers {
     ($($name:ident $type:ident)*) => {$(
-        #[expect(clippy::expect_used, reason = "the mill makes short printable names only")]
         pub(crate) fn $name(text: &str) -> $type {
             $type::new(text).expect("a name of the mill is valid")
         }
