@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use connectors::mqtt::{Confirmation, PublishError, Publisher, payload};
-use connectors::opcua::{TagServer, TagServerError};
+use connectors::opcua::{NodeConfig, TagServer, TagServerError};
 use domain::SubjectKind;
 use eventlog::frames::{Reading, StatusCode, Value};
 use jiff::Timestamp;
@@ -103,6 +103,15 @@ pub fn opc_ua_tags(live: &Live) -> Vec<(String, Value)> {
             let value = present.get(tag.as_str()).cloned().unwrap_or(Value::Float(low));
             (tag, value)
         })
+        .collect()
+}
+
+/// The nodes to follow for the tags of [`opc_ua_tags`], every change of them: a mill that catches up sets a tag several times within a sampling interval.
+pub fn opc_ua_nodes() -> Vec<NodeConfig> {
+    mill::OPC_UA_LOOMS
+        .iter()
+        .flat_map(|loom| mill::LOOM_SIGNALS.iter().map(move |signal| mill::signal_name(loom, signal.quantity)))
+        .map(|signal| NodeConfig { node_id: TagServer::node_id(&signal), signal, sampling_interval_ms: Some(0.0) })
         .collect()
 }
 

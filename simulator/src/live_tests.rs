@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use connectors::ingest::{Ingest, Limits};
 use connectors::mqtt::{MqttConfig, MqttSource, Protocol, Publisher, PublisherConfig};
-use connectors::opcua::{NodeConfig, OpcUaConfig, OpcUaSource, TagServer, TagServerConfig};
+use connectors::opcua::{OpcUaConfig, OpcUaSource, TagServer, TagServerConfig};
 use eventlog::EventLog;
 use eventlog::memory::MemoryLog;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::{Clock, LiveStatistics, Wires, opc_ua_tags, run};
+use super::{Clock, LiveStatistics, Wires, opc_ua_nodes, opc_ua_tags, run};
 use crate::broker::Broker;
 use crate::history::{HistoryOptions, Live, history_with};
 use crate::mill;
@@ -78,7 +78,7 @@ async fn everything_up_to_the_clock_comes_through_the_broker_once() {
             let wires = Wires { publisher: publisher(broker), tags: None };
             async move { run(live, &wires, &*clock, &statistics, stop).await.unwrap() }
         });
-        until("every message to be read", || status.snapshot().received == messages).await;
+        until("every message to be acknowledged", || status.snapshot().acknowledged == messages).await;
         stop.cancel();
         let live = task.await.unwrap();
         assert_eq!(live.now().as_second(), end.as_second() + 30, "the mill is where the clock is, and not ahead of it");
@@ -110,17 +110,12 @@ async fn four_looms_are_read_over_opc_ua_and_the_others_over_mqtt() {
         data_dir: folder.path().to_path_buf(),
     };
     let server = TagServer::start(config, tags.clone()).await.unwrap();
-    let nodes = tags
-        .iter()
-        .map(|(tag, _)| NodeConfig {
-            node_id: TagServer::node_id(tag),
-            signal: tag.clone(),
-            sampling_interval_ms: None,
-        })
-        .collect();
-    let source =
-        OpcUaSource::start(OpcUaConfig::new("looms", &server.endpoint_url(), nodes), folder.path(), ingest().await)
-            .unwrap();
+    let source = OpcUaSource::start(
+        OpcUaConfig::new("looms", &server.endpoint_url(), opc_ua_nodes()),
+        folder.path(),
+        ingest().await,
+    )
+    .unwrap();
     let status = source.status();
     until("the first values", || status.snapshot().readings >= tags.len() as u64).await;
 
