@@ -74,6 +74,7 @@ impl Mill {
     }
 
     /// A fault from observation to closing, with the work; answers the position of its coding.
+    #[expect(clippy::too_many_arguments, reason = "a row of a table of episodes reads best in one line")]
     pub fn episode(
         &mut self,
         hours: i64,

@@ -279,11 +279,9 @@ impl Rows {
         for change in changes {
             let record = &change.record;
             let former = before.filter(|former| former.record.id == record.id);
-            if former.is_none() {
-                if let Some(last) = before {
-                    rows.open_links(&last.record, std::mem::take(&mut begun));
-                    rows.nodes.push(node_row(&last.record));
-                }
+            if let (None, Some(last)) = (former, before) {
+                rows.open_links(&last.record, std::mem::take(&mut begun));
+                rows.nodes.push(node_row(&last.record));
             }
             rows.versions.push(version_row(record)?);
             if !change.stored {

@@ -96,10 +96,8 @@ fn apply(next: &mut KnowledgeRecord, event: &Event, entry: &Entry) {
             equipment(detail, e);
             next.title = e.name.clone();
         }
-        (Detail::Equipment(detail), Event::AssetMapped(e)) => {
-            if !detail.assets.contains(&e.asset) {
-                detail.assets.push(e.asset.clone());
-            }
+        (Detail::Equipment(detail), Event::AssetMapped(e)) if !detail.assets.contains(&e.asset) => {
+            detail.assets.push(e.asset.clone());
         }
         (Detail::Equipment(detail), Event::AssetUnmapped(e)) => detail.assets.retain(|asset| *asset != e.asset),
         (Detail::Signal(detail), Event::SignalDefined(e)) => {
@@ -239,10 +237,8 @@ fn work_order<'a>(detail: &mut WorkOrderDetail, event: &Event, entry: &'a Entry)
             detail.priority = e.priority;
             return Some(entry);
         }
-        Event::WorkOrderProgressed(e) => {
-            if detail.milestones.len() < MAX_PARTS {
-                detail.milestones.push((e.milestone, entry.event_time));
-            }
+        Event::WorkOrderProgressed(e) if detail.milestones.len() < MAX_PARTS => {
+            detail.milestones.push((e.milestone, entry.event_time));
         }
         Event::WorkDone(e) => {
             if detail.fault.is_none() {
