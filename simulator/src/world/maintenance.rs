@@ -62,7 +62,7 @@ pub(super) struct Upkeep {
 /// What is known of a loom's present fault.
 #[derive(Clone, Debug, Default)]
 struct Watch {
-    alarm: Option<(Arc<str>, bool)>,
+    alarm: Option<Arc<str>>,
     episode: Option<Arc<str>>,
     attempts: u32,
 }
@@ -195,7 +195,7 @@ impl World {
         };
         self.emit(self.now(), event);
         if let Some(watch) = self.upkeep.looms.get_mut(index) {
-            watch.alarm = Some((id.clone(), false));
+            watch.alarm = Some(id.clone());
         }
         let after = self.random.between(1.0, 15.0) * MINUTE;
         self.plan(after, Due::Acknowledge { loom: index, alarm: id });
@@ -479,7 +479,7 @@ impl World {
         let Some(watch) = self.upkeep.looms.get_mut(job.loom) else { return };
         let (alarm, episode) = (watch.alarm.take(), watch.episode.take());
         watch.attempts = if job.helps { 0 } else { watch.attempts + 1 };
-        if let Some((alarm, _)) = alarm {
+        if let Some(alarm) = alarm {
             self.emit(now, AlarmCleared { alarm: names::alarm(&alarm), asset: self.loom_id(job.loom) });
         }
         if let Some(episode) = episode {

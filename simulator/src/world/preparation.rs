@@ -126,7 +126,7 @@ impl World {
         let from = self.take_warp_yarn(style_index, kg);
         let order_id = names::order(&format!("WRP-{:04}", number + 1));
         let now = self.now();
-        self.emit(now, made(&lot, &format!("WARP-{}", product.id), LotKind::WarpBeam, length_m, order));
+        self.emit(now, made(&lot, &format!("WARP-{}", product.id), LotKind::WarpBeam, length_m));
         self.emit(
             now,
             WarpingCompleted {
@@ -186,7 +186,7 @@ impl World {
         let start_m = if beam == 0 { 0.0 } else { beam_m };
         let interval = Interval { start_m, end_m: start_m + beam_m };
         let size_percent = Some((self.random.between(10.5, 13.5) * 10.0).round() / 10.0);
-        self.emit(now, made(&lot, &format!("BEAM-{}", product.id), LotKind::WeaverBeam, beam_m, order));
+        self.emit(now, made(&lot, &format!("BEAM-{}", product.id), LotKind::WeaverBeam, beam_m));
         let order_id = names::order(&format!("SIZ-{:04}", number + 1));
         self.emit(
             now,
@@ -220,7 +220,7 @@ fn part_of_ends(ends: u32, beam: usize) -> u32 {
 }
 
 /// A beam that is about to be produced.
-pub(super) fn made(lot: &str, material: &str, kind: LotKind, length_m: f64, _order: usize) -> LotCreated {
+pub(super) fn made(lot: &str, material: &str, kind: LotKind, length_m: f64) -> LotCreated {
     LotCreated {
         lot: names::lot(lot),
         material: names::material(material),

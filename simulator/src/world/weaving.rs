@@ -58,7 +58,7 @@ impl World {
             let length_m = self.random.between(8.0, 52.0).round() * 50.0;
             self.preparation.weaver_beams += 1;
             let lot = format!("BM-{:05}", self.preparation.weaver_beams);
-            self.emit(0.0, made(&lot, &format!("BEAM-{}", kind.id), LotKind::WeaverBeam, length_m, order));
+            self.emit(0.0, made(&lot, &format!("BEAM-{}", kind.id), LotKind::WeaverBeam, length_m));
             self.plan_beam(order, length_m);
             let ready = Some(StockBeam { lot: lot.into(), order, length_m });
             self.books.push(LoomBook {
