@@ -118,10 +118,11 @@ impl SourceStatus {
         }
     }
 
-    pub(crate) fn connected(&self) {
+    /// Notes that the source is connected, and answers whether it was not before.
+    pub(crate) fn connected(&self) -> bool {
         let mut connection = self.connection.lock();
         if connection.connected {
-            return;
+            return false;
         }
         if connection.once {
             self.reconnects.fetch_add(1, Ordering::Relaxed);
@@ -129,17 +130,21 @@ impl SourceStatus {
         connection.connected = true;
         connection.once = true;
         connection.since = Some(Timestamp::now());
+        true
     }
 
-    pub(crate) fn disconnected(&self, error: Option<String>) {
+    /// Notes that the source is not connected, and answers whether that is news: it was connected before, or this was its first try.
+    pub(crate) fn disconnected(&self, error: Option<String>) -> bool {
         let mut connection = self.connection.lock();
-        if connection.connected || connection.since.is_none() {
+        let news = connection.connected || connection.since.is_none();
+        if news {
             connection.since = Some(Timestamp::now());
         }
         connection.connected = false;
         if error.is_some() {
             connection.last_error = error;
         }
+        news
     }
 
     pub(crate) fn error(&self, error: String) {
@@ -148,5 +153,26 @@ impl SourceStatus {
 
     pub(crate) fn count(counter: &AtomicU64, amount: u64) {
         counter.fetch_add(amount, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_change_is_news_and_the_last_error_stays() {
+        let status = SourceStatus::new("shed-1", "mqtt", "mqtt://broker:1883".to_owned());
+        let error = |text: &str| Some(text.to_owned());
+        assert!(status.disconnected(error("refused")), "the first try failed");
+        assert!(!status.disconnected(error("no route")), "it was not connected before");
+        assert_eq!(status.snapshot().last_error, error("no route"));
+        assert!(status.connected());
+        assert!(!status.connected());
+        assert!(status.disconnected(error("lost")));
+        assert!(!status.disconnected(None));
+        assert!(status.connected());
+        let snapshot = status.snapshot();
+        assert_eq!((snapshot.reconnects, snapshot.last_error), (1, error("lost")));
     }
 }

@@ -27,7 +27,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 pub use error::{IngestError, StartError};
 pub use limits::{Limits, MAX_BATCH_READINGS, MAX_QUARANTINED_BYTES, MAX_TEXT_BYTES};
-pub use quarantine::Quarantined;
+pub use quarantine::{NotKept, Quarantined, payload_of};
 pub use statistics::IngestStatistics;
 
 use index::Index;
@@ -183,6 +183,11 @@ impl Ingest {
         let receipt = events::append_one(&self.shared.log, event).await?;
         self.shared.statistics.quarantined(receipt.repeated);
         Ok(receipt.first)
+    }
+
+    /// The log that it appends to.
+    pub(crate) fn log(&self) -> &Arc<dyn EventLog> {
+        &self.shared.log
     }
 
     /// The counters.

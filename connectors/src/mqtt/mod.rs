@@ -6,11 +6,13 @@ mod config;
 pub mod mapping;
 pub mod payload;
 mod publisher;
+mod release;
 mod source;
 mod wire;
 
 pub use config::{ConfigError, MqttConfig, Protocol};
 pub use publisher::{Confirmation, PublishError, Publisher, PublisherConfig};
+pub use release::{Release, ReleaseError, Released, release};
 pub use source::MqttSource;
 
 #[cfg(test)]

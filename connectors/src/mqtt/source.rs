@@ -108,11 +108,15 @@ async fn run(config: MqttConfig, keeping: Keeping, stop: CancellationToken) {
         if end.worked {
             backoff.reset();
         }
-        match &end.error {
-            Some(error) => tracing::warn!(source = %keeping.source, %error, "the MQTT connection ended"),
+        // A broker that stays away is told once; the status keeps the last error.
+        let news = status.disconnected(end.error.clone());
+        match end.error {
+            Some(error) if news => {
+                tracing::warn!(source = %keeping.source, %error, "the MQTT broker is not connected; it is tried again");
+            }
+            Some(_) => {}
             None => tracing::info!(source = %keeping.source, "the MQTT source stopped"),
         }
-        status.disconnected(end.error);
         tokio::select! {
             () = stop.cancelled() => {}
             () = tokio::time::sleep(backoff.next()) => {}
@@ -136,6 +140,7 @@ async fn serve(
 ) -> End {
     let (messages, taken) = mpsc::channel(usize::from(config.max_in_flight));
     let reading = Reading {
+        source: Arc::clone(&keeping.source),
         client: client.clone(),
         filters: keeping.mapping.filters(),
         status: Arc::clone(&keeping.status),
@@ -174,6 +179,7 @@ impl<T> Drop for AbortOnDrop<T> {
 
 /// What the reader works with.
 struct Reading {
+    source: Arc<str>,
     client: Client,
     filters: Vec<String>,
     status: Arc<SourceStatus>,
@@ -200,7 +206,9 @@ impl Reading {
                 }
                 Happening::Subscribed { refused: 0 } => {
                     worked = true;
-                    self.status.connected();
+                    if self.status.connected() {
+                        tracing::info!(source = %self.source, "the MQTT broker is connected");
+                    }
                 }
                 Happening::Subscribed { refused } => {
                     let error = format!("the broker refused {refused} of {} subscriptions", self.filters.len());

@@ -132,10 +132,13 @@ async fn run(plan: Plan, stop: CancellationToken) {
         if plan.status.is_connected() && plan.status.snapshot().since != connected_before {
             backoff.reset();
         }
-        if let Err(error) = &end {
-            tracing::warn!(source = plan.config.name, %error, "the OPC UA connection ended");
+        let error = end.err();
+        // A server that stays away is told once; the status keeps the last error.
+        if plan.status.disconnected(error.clone())
+            && let Some(error) = error
+        {
+            tracing::warn!(source = plan.config.name, %error, "the OPC UA server is not connected; it is tried again");
         }
-        plan.status.disconnected(end.err());
         tokio::select! {
             () = stop.cancelled() => {}
             () = tokio::time::sleep(backoff.next()) => {}
@@ -193,7 +196,9 @@ async fn serve(plan: &Plan, stop: &CancellationToken) -> Result<(), String> {
             outcome = &mut subscribing, if !subscribed => {
                 outcome?;
                 subscribed = true;
-                plan.status.connected();
+                if plan.status.connected() {
+                    tracing::info!(source = plan.config.name, "the OPC UA server is connected");
+                }
             }
             () = &mut leaving, if !left => left = true,
         }

@@ -18,7 +18,9 @@ pub(super) fn decode(source: &str, route: &Route, message: &Json) -> Result<Deco
     let mut decoded = Decoded::default();
     let mut take = |event: Result<NewEvent, Fault>, pointer: String, part: &Json| match event {
         Ok(event) => decoded.events.push(event),
-        Err(fault) => decoded.rejected.push(fault.reject(pointer, part)),
+        // An item of an array is kept as an array of one, which is read again as it was.
+        Err(fault) if pointer.is_empty() => decoded.rejected.push(fault.reject(pointer, part)),
+        Err(fault) => decoded.rejected.push(fault.reject(pointer, &Json::Array(vec![part.clone()]))),
     };
     match message {
         Json::Array(items) if items.is_empty() => return Err(Fault::new("items", "the array is empty")),

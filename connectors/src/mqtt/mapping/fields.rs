@@ -42,6 +42,13 @@ impl CompiledFields {
             unit: compile("unit", &fields.unit, &["unit"])?,
         })
     }
+
+    /// Whether something else of a reading is read from inside the object of many values, so that a value cannot be taken out of it alone.
+    pub(super) fn look_into_values(&self) -> bool {
+        let values_at = format!("{}/", self.values.text());
+        let others = [&self.signal, &self.asset, &self.time, &self.sequence, &self.status, &self.unit];
+        others.iter().any(|pointers| pointers.0.iter().any(|pointer| pointer.starts_with(&values_at)))
+    }
 }
 
 fn pointer(field: &str, text: &str) -> Result<String, MappingError> {

@@ -3,6 +3,7 @@
 mod config;
 mod events;
 mod fields;
+mod part;
 mod readings;
 mod template;
 mod time;
@@ -41,7 +42,7 @@ pub struct Rejected {
     pub field: String,
     /// What is wrong with it.
     pub reason: String,
-    /// The part, as it came.
+    /// The part, as a message that can be read again by itself: of a reading also what surrounds it, without the other readings.
     pub payload: Bytes,
 }
 
@@ -110,7 +111,7 @@ impl Mapping {
             Err(error) => return whole("payload", format!("it is not JSON: {error}")),
         };
         let decoded = match route.contents {
-            Contents::Readings => readings::decode(route, &variables, &message, arrival),
+            Contents::Readings => readings::decode(route, &variables, &message, payload, arrival),
             Contents::Events => events::decode(&self.source, route, &message),
         };
         match decoded {

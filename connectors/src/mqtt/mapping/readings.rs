@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use domain::ids::SignalId;
 use eventlog::frames::{Reading, StatusCode, Value};
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use super::config::{MissingTime, Numbers};
+use super::part::{Part, in_their_message};
 use super::template::Variables;
 use super::{Decoded, Fault, MAX_MESSAGE_ITEMS, Route};
 use crate::ingest::MAX_TEXT_BYTES;
@@ -29,16 +31,20 @@ struct Reader<'a> {
     route: &'a Route,
     variables: &'a Variables,
     arrival: Timestamp,
-    decoded: Decoded,
+    /// The pointer to the items.
+    items_at: &'a str,
+    readings: Vec<Reading>,
+    rejected: Vec<Part>,
 }
 
+/// Reads a message; `payload` is its text, of which the parts that are not understood are kept.
 pub(super) fn decode(
     route: &Route,
     variables: &Variables,
     message: &Json,
+    payload: &Bytes,
     arrival: Timestamp,
 ) -> Result<Decoded, Fault> {
-    let mut reader = Reader { route, variables, arrival, decoded: Decoded::default() };
     let (items, pointer) = match &route.fields.items {
         Some(pointers) => {
             let items = pointers.get(message).ok_or_else(|| Fault::new("items", "the message does not have it"))?;
@@ -50,6 +56,8 @@ pub(super) fn decode(
         },
     };
     let around = (!std::ptr::eq(items, message)).then_some(message);
+    let mut reader =
+        Reader { route, variables, arrival, items_at: pointer, readings: Vec::new(), rejected: Vec::new() };
     match items {
         Json::Array(array) => {
             if array.is_empty() {
@@ -61,7 +69,8 @@ pub(super) fn decode(
         }
         item => reader.item(Scope { item, around }, pointer)?,
     }
-    Ok(reader.decoded)
+    let rejected = in_their_message(message, payload, reader.rejected);
+    Ok(Decoded { readings: reader.readings, events: Vec::new(), rejected })
 }
 
 impl Reader<'_> {
@@ -70,7 +79,7 @@ impl Reader<'_> {
         let fields = &self.route.fields;
         if let Some(Json::Object(values)) = fields.values.get(scope.item) {
             if values.is_empty() {
-                self.take(Err(Fault::new("values", "the object is empty")), pointer, scope.item)?;
+                self.take(Err(Fault::new("values", "the object is empty")), pointer, false)?;
             }
             for (quantity, value) in values {
                 // Each value may be bare, or an object with its own value, status or time.
@@ -79,7 +88,7 @@ impl Reader<'_> {
                 let bare = if own { fields.value.get(value) } else { Some(value).filter(|value| !value.is_null()) };
                 let reading = self.reading(inner, Some(quantity), bare);
                 let values_at = fields.values.text();
-                self.take(reading, &format!("{pointer}{values_at}/{}", escape(quantity)), value)?;
+                self.take(reading, &format!("{pointer}{values_at}/{}", escape(quantity)), true)?;
             }
             return Ok(());
         }
@@ -88,16 +97,22 @@ impl Reader<'_> {
             scalar => Some(scalar).filter(|scalar| !scalar.is_null()),
         };
         let reading = self.reading(scope, None, value);
-        self.take(reading, pointer, scope.item)
+        self.take(reading, pointer, false)
     }
 
-    fn take(&mut self, reading: Result<Reading, Fault>, pointer: &str, part: &Json) -> Result<(), Fault> {
-        if self.decoded.readings.len() + self.decoded.rejected.len() >= MAX_MESSAGE_ITEMS {
+    /// Takes a reading, or what is wrong with it; `of_many` says that it is one value of an object of many.
+    fn take(&mut self, reading: Result<Reading, Fault>, pointer: &str, of_many: bool) -> Result<(), Fault> {
+        if self.readings.len() + self.rejected.len() >= MAX_MESSAGE_ITEMS {
             return Err(Fault::new("items", format!("a message holds at most {MAX_MESSAGE_ITEMS} readings")));
         }
         match reading {
-            Ok(reading) => self.decoded.readings.push(reading),
-            Err(fault) => self.decoded.rejected.push(fault.reject(pointer.to_owned(), part)),
+            Ok(reading) => self.readings.push(reading),
+            Err(fault) => {
+                // Any other fault lies in what the values share, and concerns the item as a whole.
+                let cut_out = of_many && fault.field == "value" && !self.route.fields.look_into_values();
+                let items_at = self.items_at.matches('/').count();
+                self.rejected.push(Part { pointer: pointer.to_owned(), items_at, cut_out, fault });
+            }
         }
         Ok(())
     }
