@@ -12,6 +12,12 @@ use crate::auth::TokenConfig;
 /// The prefix of environment variables: `MILLWRIGHT_DATA_DIR`, `MILLWRIGHT_LIMITS__BODY_BYTES`.
 pub const ENVIRONMENT_PREFIX: &str = "MILLWRIGHT_";
 
+/// The token that `millwright import --server` sends is a secret of the caller, and no part of the server's configuration.
+const TOKEN_VARIABLE: &str = "MILLWRIGHT_TOKEN";
+
+/// The sections that hold numbers only.
+const NUMBER_SECTIONS: [&str; 2] = ["log", "limits"];
+
 /// Everything that can be configured. Unknown keys are refused.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -46,7 +52,7 @@ pub struct LogConfig {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SurrealConfig {
-    /// The address (`ws://…`, `wss://…`, `mem://`, `surrealkv://…`); `surrealkv://` in the data folder when absent.
+    /// The address (`ws://…`, `mem://`, `surrealkv://…`); `surrealkv://` in the data folder when absent.
     pub url: Option<String>,
     /// The user that a server wants.
     pub user: Option<String>,
@@ -142,7 +148,7 @@ impl Config {
             table = text.parse().map_err(|error| ConfigError::invalid(&origin, error))?;
         }
         for (name, value) in environment {
-            if let Some(key) = name.strip_prefix(ENVIRONMENT_PREFIX) {
+            if let Some(key) = name.strip_prefix(ENVIRONMENT_PREFIX).filter(|_| name != TOKEN_VARIABLE) {
                 set(&mut table, key, &value).map_err(|reason| ConfigError::invalid(&name, reason))?;
                 origin = format!("the configuration with {name}");
             }
@@ -180,11 +186,9 @@ fn set(table: &mut toml::Table, name: &str, value: &str) -> Result<(), String> {
         Some((section, last)) => (Some(section), last),
         None => (None, key.as_str()),
     };
-    // A number or a boolean is taken as such; everything else is a text.
-    let value = match value.parse::<toml::Value>() {
-        Ok(parsed @ (toml::Value::Integer(_) | toml::Value::Boolean(_) | toml::Value::Float(_))) => parsed,
-        _ => toml::Value::String(value.to_owned()),
-    };
+    // Digits are a number only where numbers are expected: a password or a folder may be digits too.
+    let number = section.filter(|section| NUMBER_SECTIONS.contains(section)).and_then(|_| value.parse().ok());
+    let value = number.map_or_else(|| toml::Value::String(value.to_owned()), toml::Value::Integer);
     let target = match section {
         None => table,
         Some(section) => table

@@ -39,6 +39,18 @@ fn what_is_wrong_is_named() {
 }
 
 #[test]
+fn the_token_of_an_import_is_no_configuration() {
+    assert!(load(None, &[("MILLWRIGHT_TOKEN", "secret")]).unwrap().tokens.is_empty());
+}
+
+#[test]
+fn digits_in_the_environment_are_a_text_where_a_text_is_expected() {
+    let environment = [("MILLWRIGHT_SURREAL__PASSWORD", "12345"), ("MILLWRIGHT_DATA_DIR", "2026")];
+    let config = load(None, &environment).unwrap();
+    assert_eq!((config.surreal.password.as_deref(), config.data_dir.to_str()), (Some("12345"), Some("2026")));
+}
+
+#[test]
 fn without_tokens_only_loopback_is_served() {
     let mut config = Config::default();
     assert!(config.check_exposure().is_ok());

@@ -16,3 +16,6 @@ pub mod page;
 pub mod problem;
 pub mod routes;
 pub mod server;
+
+#[cfg(test)]
+mod docs_tests;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use connectors::ingest::Ingest;
-use connectors::mqtt::MqttSource;
+use connectors::mqtt::{MqttConfig, MqttSource};
 use connectors::opcua::OpcUaSource;
 use connectors::status::SourceSnapshot;
 use eventlog::embedded::{EmbeddedLog, Options};
@@ -56,6 +56,8 @@ pub struct Engine {
     projections: ProjectionSet,
     reactors: Vec<projections::ReactorHandle>,
     sources: Mutex<Sources>,
+    /// The mappings that quarantined messages are read with when they are released.
+    mqtt_configs: Mutex<Vec<MqttConfig>>,
     rates: Rates,
     stop_sources: CancellationToken,
     stop_followers: CancellationToken,
@@ -166,6 +168,7 @@ impl Engine {
             projections: set,
             reactors: vec![predictions],
             sources: Mutex::default(),
+            mqtt_configs: Mutex::default(),
             rates,
             stop_sources: CancellationToken::new(),
             stop_followers,
@@ -182,6 +185,7 @@ impl Engine {
             let source = MqttSource::start(mqtt.clone(), self.ingest.clone())
                 .with_context(|| format!("MQTT source {}", mqtt.name))?;
             sources.mqtt.push(source);
+            self.mqtt_configs.lock().push(mqtt.clone());
         }
         for opcua in &config.opcua {
             let dir = config.data_dir.join(folder::OPCUA);
@@ -190,6 +194,11 @@ impl Engine {
             sources.opcua.push(source);
         }
         Ok(())
+    }
+
+    /// The present configuration of an MQTT source, by what its readings are logged as coming from (`mqtt:NAME`).
+    pub fn mqtt_config(&self, source: &str) -> Option<MqttConfig> {
+        self.mqtt_configs.lock().iter().find(|config| config.source() == source).cloned()
     }
 
     /// Waits until every projection has taken in the record at the position.

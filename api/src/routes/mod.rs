@@ -90,6 +90,7 @@ pub fn all() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(catalogue::what_ran))
         .routes(routes!(operations::discrepancies))
         .routes(routes!(operations::quarantine))
+        .routes(routes!(operations::release))
         .routes(routes!(operations::statistics))
         .routes(routes!(operations::projections))
         .routes(routes!(operations::digests))

@@ -1,14 +1,20 @@
 //! What needs somebody's attention, and how the server is doing.
 
-use axum::extract::State;
-use projections::AsOf;
-use serde::Deserialize;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use connectors::mqtt::{Release, ReleaseError};
+use domain::Event;
+use domain::events::InputQuarantined;
+use domain::ids::PersonId;
+use eventlog::{Direction, Filter, Position};
+use projections::{AsOf, Content, Entry};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use super::common::{Asked, Page, offset, page_size, to_json};
 use crate::auth::{Caller, Permission};
-use crate::extract::Query;
+use crate::extract::{Json, Query};
 use crate::problem::Problem;
 use crate::server::App;
 
@@ -74,6 +80,108 @@ pub async fn quarantine(
         found.skip(offset).take(limit + 1).map(|view| to_json(&view)).collect::<Result<Vec<_>, _>>()
     })?;
     Ok(axum::Json(Page::of_offset(items, offset, limit)))
+}
+
+/// Who releases.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReleaseBody {
+    /// The person who releases it.
+    #[schema(value_type = Option<String>)]
+    pub person: Option<PersonId>,
+}
+
+/// What became of a released input.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ReleasedInput {
+    /// Everything of it, and the release itself, lies at or before this position: pass it as `min_position` to read it back.
+    pub position: u64,
+    /// How many readings are new.
+    pub readings: u64,
+    /// How many readings and events were known, and dropped.
+    pub duplicates: u64,
+    /// How many readings were known with another value: kept, and flagged.
+    pub conflicts: u64,
+    /// How many events are new.
+    pub events: u64,
+}
+
+/// Sends a quarantined MQTT message through again, with the mapping that the source has now; 422 while any part of it is still not understood, 409 when it was released before.
+///
+/// Only MQTT messages can be released. What an OPC UA server said is kept for people to read, and rows that an import could not take are in its rejects file.
+#[utoipa::path(post, path = "/api/v1/quarantine/{position}/release", tag = "operations", params(("position" = u64, Path, description = "The position of the quarantined input")),
+    request_body = Option<ReleaseBody>,
+    responses((status = 201, body = ReleasedInput), (status = 409, body = Problem), (status = 422, body = Problem), (status = "4XX", body = Problem)))]
+pub async fn release(
+    State(app): State<App>,
+    caller: Caller,
+    Path(index): Path<String>,
+    body: Option<Json<ReleaseBody>>,
+) -> Result<(StatusCode, axum::Json<ReleasedInput>), Problem> {
+    caller.must(Permission::WriteEvents)?;
+    let person = body.and_then(|Json(body)| body.person);
+    let (entry, input) = quarantined(&app, &index).await?;
+    let Some(config) = app.engine.mqtt_config(&input.source) else {
+        return Err(not_releasable(&input.source));
+    };
+    let asked = Release { event: entry.id, input: &input, arrival: entry.record_time, actor: &caller.name, person };
+    let released = connectors::mqtt::release(asked, &config, &app.engine.ingest).await?;
+    let answer = ReleasedInput {
+        position: released.position.get(),
+        readings: released.readings,
+        duplicates: released.duplicates,
+        conflicts: released.conflicts,
+        events: released.events,
+    };
+    Ok((StatusCode::CREATED, axum::Json(answer)))
+}
+
+/// The quarantined input at a position.
+async fn quarantined(app: &App, index: &str) -> Result<(Entry, InputQuarantined), Problem> {
+    let unknown = || Problem::not_found("quarantined input", index);
+    let position: u64 =
+        index.parse().map_err(|_| Problem::invalid("position", format!("{index:?} is not a position")))?;
+    let position = Position::new(position);
+    if position >= app.engine.log.tail() {
+        return Err(unknown());
+    }
+    let records = app.engine.log.read(position, Direction::Forward, Filter::all(), 1).await?;
+    let entry = Entry::decode(records.into_iter().next().ok_or_else(unknown)?);
+    match &entry.content {
+        Content::Event(event) => match event.as_ref() {
+            Event::InputQuarantined(input) => {
+                let input = input.clone();
+                Ok((entry, input))
+            }
+            _ => Err(unknown()),
+        },
+        Content::Readings(_) | Content::Unknown { .. } => Err(unknown()),
+    }
+}
+
+/// Why there is no mapping for a source.
+fn not_releasable(source: &str) -> Problem {
+    if source.starts_with("mqtt:") {
+        Problem::not_found("a configured source", source)
+    } else {
+        Problem::refused(format!("it came from {source}; only messages of MQTT sources can be sent through again"))
+    }
+}
+
+impl From<ReleaseError> for Problem {
+    fn from(error: ReleaseError) -> Self {
+        match error {
+            ReleaseError::AlreadyReleased(_) => Self::conflict(error),
+            ReleaseError::NotUnderstood { ref field, .. } => {
+                let field = field.clone();
+                Self { field: Some(field), ..Self::refused(error) }
+            }
+            ReleaseError::OtherSource { .. } | ReleaseError::Config(_) => Self::refused(error),
+            ReleaseError::Ingest(error) => error.into(),
+            ReleaseError::Read(error) => error.into(),
+            ReleaseError::Append(error) => error.into(),
+        }
+    }
 }
 
 /// How fresh.
