@@ -125,11 +125,7 @@ impl Caller {
     /// # Errors
     /// A 403 problem.
     pub fn must(&self, permission: Permission) -> Result<(), Problem> {
-        if self.role.may(permission) {
-            Ok(())
-        } else {
-            Err(Problem::forbidden(&self.name, permission.in_words()))
-        }
+        if self.role.may(permission) { Ok(()) } else { Err(Problem::forbidden(&self.name, permission.in_words())) }
     }
 }
 

@@ -175,11 +175,16 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
 fn start_logging(format: LogFormat) {
     // Libraries speak up only when something is wrong; Millwright says what it does.
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
-        EnvFilter::new(
-            "warn,api=info,connectors=info,eventlog=info,knowledge=info,projections=info,registry=info,simulator=info,rumqttd=error,surrealdb=error,tantivy=warn",
-        )
+        EnvFilter::new(concat!(
+            "warn,api=info,connectors=info,eventlog=info,knowledge=info,projections=info,registry=info,simulator=info,",
+            // What matters of these is in the state of the source; their own lines repeat it, or complain of certificates that nobody asked for.
+            "rumqttd=off,opcua=off,opcua_client=off,opcua_core=off,opcua_crypto=off,opcua_server=off,surrealdb=error"
+        ))
     });
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     match format {
         LogFormat::Text => builder.with_target(false).compact().init(),
         LogFormat::Json => builder.json().init(),

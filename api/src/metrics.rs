@@ -52,11 +52,19 @@ impl Metrics {
         let requests = Family::default();
         registry.register("http_requests", "HTTP requests answered, by route and status", requests.clone());
         let request_seconds = Family::new_with_constructor(seconds as fn() -> Histogram);
-        registry.register("http_request_duration_seconds", "Time to answer a request, in seconds", request_seconds.clone());
+        registry.register(
+            "http_request_duration_seconds",
+            "Time to answer a request, in seconds",
+            request_seconds.clone(),
+        );
         let log_records = Gauge::default();
         registry.register("log_records", "Records in the log", log_records.clone());
         let projection_lag = Family::default();
-        registry.register("projection_lag_records", "Records that a projection has not taken in yet", projection_lag.clone());
+        registry.register(
+            "projection_lag_records",
+            "Records that a projection has not taken in yet",
+            projection_lag.clone(),
+        );
         let readings = Family::default();
         registry.register("ingest_readings", "Readings since the start, by what became of them", readings.clone());
         let source_connected = Family::default();
@@ -66,7 +74,9 @@ impl Metrics {
 
     /// Counts a request.
     pub fn request(&self, method: &str, route: &str, status: u16, took: Duration) {
-        self.requests.get_or_create(&RequestLabels { method: method.to_owned(), route: route.to_owned(), status }).inc();
+        self.requests
+            .get_or_create(&RequestLabels { method: method.to_owned(), route: route.to_owned(), status })
+            .inc();
         self.request_seconds.get_or_create(&RouteLabels { route: route.to_owned() }).observe(took.as_secs_f64());
     }
 

@@ -41,8 +41,12 @@ impl Problem {
 
     /// A part of the request is not valid.
     pub fn invalid(field: &str, reason: impl std::fmt::Display) -> Self {
-        let mut problem =
-            Self::new(StatusCode::BAD_REQUEST, "invalid-request", "The request is not valid", format!("{field}: {reason}"));
+        let mut problem = Self::new(
+            StatusCode::BAD_REQUEST,
+            "invalid-request",
+            "The request is not valid",
+            format!("{field}: {reason}"),
+        );
         problem.field = Some(field.to_owned());
         problem
     }
@@ -59,7 +63,12 @@ impl Problem {
 
     /// The address does not exist.
     pub fn no_route(path: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "no-such-address", "No such address", format!("nothing is at {path}; see /openapi.json"))
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "no-such-address",
+            "No such address",
+            format!("nothing is at {path}; see /openapi.json"),
+        )
     }
 
     /// The request contradicts what is.
@@ -84,7 +93,12 @@ impl Problem {
 
     /// The caller may not do this.
     pub fn forbidden(caller: &str, permission: &str) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed", format!("{caller} has no permission to {permission}"))
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "forbidden",
+            "Not allowed",
+            format!("{caller} has no permission to {permission}"),
+        )
     }
 
     /// The request is larger than the server takes.
@@ -112,7 +126,12 @@ impl Problem {
             source = cause.source();
         }
         tracing::error!(%reason, "a request failed");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The server failed", "the reason is in the server's log")
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "The server failed",
+            "the reason is in the server's log",
+        )
     }
 
     /// The HTTP status.

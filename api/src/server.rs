@@ -40,6 +40,9 @@ pub struct App {
     pub stopping: CancellationToken,
 }
 
+/// How long requests that are under way may take when the server stops.
+const GRACE: Duration = Duration::from_secs(15);
+
 /// Paths that answer for as long as the client listens.
 const LIVE_PATHS: [&str; 1] = ["/api/v1/live"];
 
@@ -111,7 +114,8 @@ async fn limit(State(app): State<App>, request: Request, next: Next) -> Response
 async fn measure(State(app): State<App>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
+    let route =
+        request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
     let mut response = next.run(request).await;
     app.metrics.request(method.as_str(), &route, response.status().as_u16(), started.elapsed());
     let headers = response.headers_mut();
@@ -120,13 +124,24 @@ async fn measure(State(app): State<App>, request: Request, next: Next) -> Respon
     response
 }
 
-/// Serves until `stopping` is cancelled; requests that are under way are finished.
+/// Serves until `stopping` is cancelled; requests that are under way are finished, within [`GRACE`].
 ///
 /// # Errors
 /// When the socket fails.
 pub async fn serve(listener: TcpListener, app: App) -> std::io::Result<()> {
     let stopping = app.stopping.clone();
-    axum::serve(listener, router(app).into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(stopping.cancelled_owned())
-        .await
+    let served = axum::serve(listener, router(app).into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(stopping.clone().cancelled_owned())
+        .into_future();
+    let overdue = async {
+        stopping.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        served = served => served,
+        () = overdue => {
+            tracing::warn!("some clients did not let go within {} s; their connections are closed", GRACE.as_secs());
+            Ok(())
+        }
+    }
 }

@@ -63,12 +63,28 @@ impl Client {
         serde_json::from_str(&text).with_context(|| format!("GET {path}: {text}"))
     }
 
+    /// The status of a request with an empty JSON object as its body.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn status(&self, method: &str, path: &str) -> anyhow::Result<u16> {
+        let method = reqwest::Method::from_bytes(method.to_uppercase().as_bytes())?;
+        let response =
+            self.request(method, path).json(&serde_json::json!({})).send().await.with_context(|| path.to_owned())?;
+        Ok(response.status().as_u16())
+    }
+
     /// POST of JSON: the status and the JSON of the answer.
     ///
     /// # Errors
     /// When the server does not answer JSON.
     pub async fn post(&self, path: &str, body: &Value) -> anyhow::Result<(StatusCode, Value)> {
-        let response = self.request(reqwest::Method::POST, path).json(body).send().await.with_context(|| format!("POST {path}"))?;
+        let response = self
+            .request(reqwest::Method::POST, path)
+            .json(body)
+            .send()
+            .await
+            .with_context(|| format!("POST {path}"))?;
         let status = response.status();
         let text = response.text().await?;
         let value = serde_json::from_str(&text).with_context(|| format!("POST {path}: {status} {text}"))?;

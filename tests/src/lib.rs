@@ -19,7 +19,8 @@ pub fn workspace() -> PathBuf {
 
 /// The folder of a public data set, or `None`, said aloud, where it is absent.
 pub fn data_set(name: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("MILLWRIGHT_DATA_SETS").map_or_else(|| workspace().join("../shared/data"), PathBuf::from);
+    let root =
+        std::env::var_os("MILLWRIGHT_DATA_SETS").map_or_else(|| workspace().join("../shared/data"), PathBuf::from);
     let path = root.join(name);
     if path.is_dir() {
         Some(path)

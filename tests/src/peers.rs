@@ -20,7 +20,13 @@ pub struct Mosquitto {
 /// Whether the program is installed; says what to install where it is not.
 pub fn installed(program: &str, package: &str) -> bool {
     // Finding out by starting it: `mosquitto -h` and `mosquitto_pub --help` end by themselves, whatever their status.
-    let found = Command::new(program).arg("--help").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
+    let found = Command::new(program)
+        .arg("--help")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok();
     if !found {
         skipped(&format!("{program} is not installed: apt-get install {package}"));
     }
@@ -51,7 +57,8 @@ impl Mosquitto {
             .spawn()
             .context("starting mosquitto")?;
         let broker = Self { child, port };
-        eventually("mosquitto listens", async || Ok(TcpStream::connect(("127.0.0.1", port)).is_ok().then_some(()))).await?;
+        eventually("mosquitto listens", async || Ok(TcpStream::connect(("127.0.0.1", port)).is_ok().then_some(())))
+            .await?;
         Ok(Some(broker))
     }
 }

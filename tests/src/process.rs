@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use crate::client::Client;
 
 /// How long a condition may take before the test gives up: generous, because machines are shared. Never a measurement.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A running server.
 #[derive(Debug)]
@@ -69,7 +69,10 @@ pub fn command(arguments: &[&str]) -> anyhow::Result<Command> {
 ///
 /// # Errors
 /// When the patience runs out; `what` says for what.
-pub async fn eventually<T>(what: &str, mut condition: impl AsyncFnMut() -> anyhow::Result<Option<T>>) -> anyhow::Result<T> {
+pub async fn eventually<T>(
+    what: &str,
+    mut condition: impl AsyncFnMut() -> anyhow::Result<Option<T>>,
+) -> anyhow::Result<T> {
     let deadline = Instant::now() + PATIENCE;
     let mut step = tokio::time::interval(Duration::from_millis(50));
     let mut last = None;
@@ -140,6 +143,22 @@ impl Server {
     /// What it has written so far.
     pub fn output(&self) -> String {
         self.stderr.lock().map(|text| text.clone()).unwrap_or_default()
+    }
+
+    /// Waits until every projection and reactor has taken in everything that is in the log.
+    ///
+    /// # Errors
+    /// When the patience runs out, or one has failed.
+    pub async fn settled(&self) -> anyhow::Result<()> {
+        eventually("everything is taken in", async || {
+            let page = self.client.get("/api/v1/projections").await?;
+            let items = page.get("items").and_then(serde_json::Value::as_array).context("no items")?;
+            if let Some(failed) = items.iter().find(|item| item.get("failed").is_some_and(|failed| !failed.is_null())) {
+                bail!("{failed}");
+            }
+            Ok(items.iter().all(|item| item.get("lag").and_then(serde_json::Value::as_u64) == Some(0)).then_some(()))
+        })
+        .await
     }
 
     /// Ends it at once, as a power cut would end the process (SIGKILL).

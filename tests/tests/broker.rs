@@ -1,5 +1,7 @@
 //! A real broker, real publishers, and a server that is killed twice while they publish: nothing is lost, nothing is doubled.
 
+#![allow(clippy::indexing_slicing, reason = "JSON that is not as expected must fail the test, also in its helpers")]
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Child, Command, Stdio};

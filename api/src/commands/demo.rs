@@ -78,7 +78,7 @@ async fn live(
     stopping: &CancellationToken,
 ) -> anyhow::Result<Live> {
     let mill = past(engine, origin).await?;
-    let wires = connect(config, engine, arguments.broker.as_deref()).await?;
+    let wires = connect(config, engine, &mill, arguments.broker.as_deref()).await?;
     let statistics = Arc::new(LiveStatistics::default());
     let running = {
         let (statistics, stopping) = (Arc::clone(&statistics), stopping.clone());
@@ -147,7 +147,7 @@ async fn write_events(engine: &Engine, source: &str, events: &[simulator::SimEve
 }
 
 /// Starts the broker and the OPC UA server of the mill, and connects Millwright to both.
-async fn connect(config: &mut Config, engine: &Engine, broker: Option<&str>) -> anyhow::Result<Wires> {
+async fn connect(config: &mut Config, engine: &Engine, mill: &Live, broker: Option<&str>) -> anyhow::Result<Wires> {
     let (host, port) = match broker {
         Some(address) => {
             let (host, port) =
@@ -165,9 +165,9 @@ async fn connect(config: &mut Config, engine: &Engine, broker: Option<&str>) -> 
         data_dir: config.data_dir.join("demo-opcua-server"),
         name: "Simulated mill".to_owned(),
     };
-    let tags = TagServer::start(tag_server, simulator::live::opc_ua_tags()).await?;
+    let tags = TagServer::start(tag_server, simulator::live::opc_ua_tags(mill)).await?;
     config.mqtt.push(MqttConfig::new("mill", &host, port));
-    let nodes = simulator::live::opc_ua_tags()
+    let nodes = simulator::live::opc_ua_tags(mill)
         .into_iter()
         .map(|(signal, _)| NodeConfig { node_id: TagServer::node_id(&signal), signal, sampling_interval_ms: None })
         .collect();

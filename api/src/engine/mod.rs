@@ -59,7 +59,6 @@ pub struct Engine {
     /// The mappings that quarantined messages are read with when they are released.
     mqtt_configs: Mutex<Vec<MqttConfig>>,
     rates: Rates,
-    stop_sources: CancellationToken,
     stop_followers: CancellationToken,
 }
 
@@ -170,7 +169,6 @@ impl Engine {
             sources: Mutex::default(),
             mqtt_configs: Mutex::default(),
             rates,
-            stop_sources: CancellationToken::new(),
             stop_followers,
         })
     }
@@ -298,9 +296,8 @@ impl Engine {
         self.rates.per_second()
     }
 
-    /// Stops everything in order, so that nothing that was acknowledged or taken in is lost: sources, intake, followers, the log.
-    pub async fn close(&self) {
-        self.stop_sources.cancel();
+    /// Disconnects the sources. What they took in is in the log; what they did not acknowledge, they get again.
+    pub async fn stop_sources(&self) {
         let sources = std::mem::take(&mut *self.sources.lock());
         for source in sources.mqtt {
             source.stop().await;
@@ -308,6 +305,11 @@ impl Engine {
         for source in sources.opcua {
             source.stop().await;
         }
+    }
+
+    /// Stops everything in order, so that nothing that was acknowledged or taken in is lost: sources, intake, followers, the log.
+    pub async fn close(&self) {
+        self.stop_sources().await;
         self.ingest.clone().close().await;
         self.stop_followers.cancel();
         for reactor in &self.reactors {

@@ -116,8 +116,11 @@ pub async fn overview_of(engine: &Engine) -> Overview {
     }
 }
 
+/// An asset with the signal and the unit of each of [`QUANTITIES`] that it has.
+type Registered = (AssetId, Text, Vec<Option<(String, String)>>);
+
 fn assets(engine: &Engine, now: Timestamp) -> Vec<AssetRow> {
-    let registered: Vec<(AssetId, Text, Vec<Option<(String, String)>>)> = engine.catalog.read(|catalog, _| {
+    let registered: Vec<Registered> = engine.catalog.read(|catalog, _| {
         catalog
             .assets(AsOf::LATEST)
             .map(|asset| {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
 
-use super::common::{Asked, Page, offset, page_size, parse_time, to_json};
+use super::common::{Asked, Page, offset, page_size, parse_time, to_json, with};
 use super::models::{deployment_id, model_name};
 use crate::auth::{Caller, Permission};
 use crate::extract::Query;
@@ -42,22 +42,18 @@ impl CatalogueParameters {
 fn show_model(models: &Models, fact: &Fact<domain::events::ModelRegistered>, as_of: AsOf) -> Result<Value, Problem> {
     let name = &fact.value.model;
     let versions = models.versions(name, as_of).map(|version| {
-        let mut shown = to_json(&version.value)?;
-        shown["position"] = json!(version.position);
-        shown["time"] = json!(version.time);
-        shown["predictions"] = json!(models.prediction_count(name, version.value.version));
-        Ok(shown)
+        let predictions = models.prediction_count(name, version.value.version);
+        let members =
+            [("position", json!(version.position)), ("time", json!(version.time)), ("predictions", json!(predictions))];
+        Ok(with(to_json(&version.value)?, members))
     });
     let versions = versions.collect::<Result<Vec<_>, Problem>>()?;
     let aliases: Vec<_> = models
         .aliases(name, as_of)
         .map(|(alias, version, position)| json!({"alias": alias, "version": version, "position": position}))
         .collect();
-    let mut shown = to_json(&fact.value)?;
-    shown["position"] = json!(fact.position);
-    shown["versions"] = versions.into();
-    shown["aliases"] = aliases.into();
-    Ok(shown)
+    let members = [("position", json!(fact.position)), ("versions", versions.into()), ("aliases", aliases.into())];
+    Ok(with(to_json(&fact.value)?, members))
 }
 
 fn show_deployment(models: &Models, view: &DeploymentView<'_>, as_of: AsOf) -> Result<Value, Problem> {
@@ -70,15 +66,11 @@ fn show_deployment(models: &Models, view: &DeploymentView<'_>, as_of: AsOf) -> R
         })
     });
     let history = history.collect::<Result<Vec<_>, Problem>>()?;
-    let mut shown = to_json(view)?;
-    shown["history"] = history.into();
-    Ok(shown)
+    Ok(with(to_json(view)?, [("history", history.into())]))
 }
 
 fn show_prediction(asset: &AssetId, last: &LastPrediction) -> Result<Value, Problem> {
-    let mut shown = to_json(last)?;
-    shown["asset"] = json!(asset);
-    Ok(shown)
+    Ok(with(to_json(last)?, [("asset", json!(asset))]))
 }
 
 /// Every registered model with its versions and aliases.

@@ -125,6 +125,17 @@ pub fn offset(cursor: Option<&String>) -> Result<usize, Problem> {
     })
 }
 
+/// A JSON object with more members.
+pub fn with<const N: usize>(
+    mut object: serde_json::Value,
+    members: [(&str, serde_json::Value); N],
+) -> serde_json::Value {
+    if let Some(map) = object.as_object_mut() {
+        map.extend(members.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    }
+    object
+}
+
 /// Writes a value as JSON for an answer.
 ///
 /// # Errors

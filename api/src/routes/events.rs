@@ -60,22 +60,24 @@ pub struct OneOrMany<T>(pub Vec<T>);
 impl<'de, T: serde::de::DeserializeOwned> Deserialize<'de> for OneOrMany<T> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // By hand, because serde's untagged enums forget which field was wrong.
-        let value = Value::deserialize(deserializer)?;
-        let items = match value {
-            Value::Array(items) => items,
-            single => {
-                return serde_json::from_value(single).map(|item| Self(vec![item])).map_err(serde::de::Error::custom);
+        match Value::deserialize(deserializer)? {
+            Value::Array(items) => {
+                let items = items.into_iter().enumerate().map(|(index, item)| one(item, &format!("[{index}]")));
+                items.collect::<Result<Vec<_>, _>>().map(Self).map_err(serde::de::Error::custom)
             }
-        };
-        items
-            .into_iter()
-            .enumerate()
-            .map(|(index, item)| {
-                serde_json::from_value(item).map_err(|error| serde::de::Error::custom(format!("[{index}]: {error}")))
-            })
-            .collect::<Result<Vec<_>, _>>()
-            .map(Self)
+            single => one(single, "").map(|item| Self(vec![item])).map_err(serde::de::Error::custom),
+        }
     }
+}
+
+/// Reads one item; the error begins with the path to the wrong field.
+fn one<T: serde::de::DeserializeOwned>(item: Value, place: &str) -> Result<T, String> {
+    serde_path_to_error::deserialize(item).map_err(|error| {
+        let path = error.path().to_string();
+        let dot = if place.is_empty() || path == "." { "" } else { "." };
+        let path = if path == "." { "" } else { path.as_str() };
+        format!("{place}{dot}{path}: {}", error.inner())
+    })
 }
 
 /// What to do about events that are in the log already.

@@ -40,7 +40,7 @@ pub async fn ready(State(app): State<App>) -> (StatusCode, axum::Json<Value>) {
 pub async fn metrics(State(app): State<App>) -> Result<impl IntoResponse, Problem> {
     app.metrics.set_log_records(app.engine.log.tail().get());
     for projection in app.engine.projection_states() {
-        app.metrics.set_projection_lag(&projection.name, projection.lag);
+        app.metrics.set_projection_lag(projection.name, projection.lag);
     }
     for source in app.engine.source_states() {
         app.metrics.set_source_connected(&source.name, source.connected);

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
 
-use super::common::{Page, page_size};
+use super::common::{Page, page_size, with};
 use crate::auth::{Caller, Permission};
 use crate::extract::Query;
 use crate::problem::Problem;
@@ -291,15 +291,16 @@ fn show_frame(payload: &[u8], detail: Detail) -> Value {
         Ok(frame) => frame,
         Err(error) => return json!({"damaged": error.to_string()}),
     };
-    let mut shown = json!({
+    let shown = json!({
         "readings": frame.len(),
         "signals": frame.columns.iter().map(|column| &*column.signal).collect::<Vec<_>>(),
     });
-    if detail == Detail::Full {
-        let rows = frame.readings().map(|(row, reading)| {
-            json!({"row": row, "signal": &*reading.signal, "time": reading.time, "sequence": reading.sequence, "value": reading.value, "status": reading.status})
-        });
-        shown["rows"] = rows.collect();
+    match detail {
+        Detail::Summary => shown,
+        Detail::Full => with(shown, [("rows", frame.readings().map(show_reading).collect())]),
     }
-    shown
+}
+
+fn show_reading((row, reading): (u32, frames::Reading)) -> Value {
+    json!({"row": row, "signal": &*reading.signal, "time": reading.time, "sequence": reading.sequence, "value": reading.value, "status": reading.status})
 }

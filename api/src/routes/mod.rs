@@ -11,6 +11,7 @@ pub mod models;
 pub mod operations;
 pub mod pages;
 pub mod plant;
+pub mod state;
 pub mod trace;
 
 use std::sync::Arc;
@@ -78,6 +79,7 @@ pub fn all() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(knowledge::graph))
         .routes(routes!(knowledge::diagnose))
         .routes(routes!(trace::trace))
+        .routes(routes!(state::state))
         .routes(routes!(catalogue::models, models::register))
         .routes(routes!(catalogue::model))
         .routes(routes!(models::create_version))

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::IntoParams;
 
-use super::common::{Asked, Page, offset, page_size, parse_optional_time, to_json};
+use super::common::{Asked, Page, offset, page_size, parse_optional_time, to_json, with};
 use crate::auth::{Caller, Permission};
 use crate::extract::Query;
 use crate::problem::Problem;
@@ -58,9 +58,7 @@ async fn known(app: &App, as_of: Option<String>, min_position: Option<u64>) -> R
 }
 
 fn fact<T: Serialize>(fact: &Fact<T>) -> Result<Value, Problem> {
-    let mut shown = to_json(&fact.value)?;
-    shown["position"] = json!(fact.position);
-    Ok(shown)
+    Ok(with(to_json(&fact.value)?, [("position", json!(fact.position))]))
 }
 
 /// Every asset.
@@ -123,17 +121,19 @@ pub async fn asset(
         (registered, roles, signals)
     });
     let state = app.engine.states.read(|states, _| states.state_at(&asset, at, as_of).map(to_json).transpose())?;
-    let mut shown = match registered {
+    let shown = match registered {
         Some(registered) => registered?,
         // An asset that only its events know is shown too: imports often have no register of assets.
         None if state.is_some() => json!({"asset": id, "position": null}),
         None => return Err(unknown()),
     };
-    shown["at"] = json!(at);
-    shown["roles"] = to_json(&roles)?;
-    shown["signals"] = signals?.into();
-    shown["state"] = state.unwrap_or(Value::Null);
-    Ok(axum::Json(shown))
+    let members = [
+        ("at", json!(at)),
+        ("roles", to_json(&roles)?),
+        ("signals", signals?.into()),
+        ("state", state.unwrap_or(Value::Null)),
+    ];
+    Ok(axum::Json(with(shown, members)))
 }
 
 /// The tag catalog.

@@ -94,11 +94,7 @@ impl Ingest {
     ///
     /// # Errors
     /// [`StartError`] when the log cannot be read or no index can be made.
-    pub async fn start(
-        log: Arc<dyn EventLog>,
-        index_dir: Option<&Path>,
-        limits: Limits,
-    ) -> Result<Self, StartError> {
+    pub async fn start(log: Arc<dyn EventLog>, index_dir: Option<&Path>, limits: Limits) -> Result<Self, StartError> {
         limits.check()?;
         let statistics = Arc::new(IngestStatistics::default());
         let directory = index_dir.map(Path::to_path_buf);
@@ -152,10 +148,7 @@ impl Ingest {
     ) -> Result<IngestReceipt, IngestError> {
         screen::check_batch(source, &readings)?;
         let count = u32::try_from(readings.len()).unwrap_or(u32::MAX);
-        let permit = Arc::clone(&self.shared.room)
-            .acquire_many_owned(count)
-            .await
-            .map_err(|_| IngestError::Closed)?;
+        let permit = Arc::clone(&self.shared.room).acquire_many_owned(count).await.map_err(|_| IngestError::Closed)?;
         let (answer, receipt) = oneshot::channel();
         let call = Call { actor: actor.into(), source: source.into(), readings, answer, _room: permit };
         self.send(call).await?;

@@ -81,25 +81,6 @@ fn expected() -> Vec<Record> {
     events.map(record).collect()
 }
 
-/// Writes the fixture anew; only ever run for a new format version, into a folder of its own.
-#[tokio::test]
-#[ignore = "writes the fixture"]
-async fn write_the_fixture() {
-    let second = std::sync::atomic::AtomicI64::new(100);
-    let clock = Clock::from_fn(move || {
-        Timestamp::from_second(second.fetch_add(1, std::sync::atomic::Ordering::SeqCst)).unwrap()
-    });
-    let new_log_id = Some(LogId::new(Uuid::from_u128(0x4d69_6c6c)));
-    let options = Options { segment_bytes: 8 * 1024, clock, new_log_id };
-    let log = EmbeddedLog::open(&fixture(), options).unwrap();
-    for call in calls() {
-        let _ = log.append(AppendCondition::none(), call).await.unwrap();
-    }
-    drop(log);
-    std::fs::remove_file(fixture().join("lock")).unwrap();
-    println!("{}", verify(&fixture()).unwrap().root);
-}
-
 #[tokio::test]
 async fn format_version_1_is_opened() {
     let report = verify(&fixture()).unwrap();

@@ -19,19 +19,22 @@ const QUESTION: &str = "主轴承 振动大 发热 bearing noisy and hot";
 
 /// Everything of the summary. The mill has stopped; what it said last is waited for.
 pub(super) async fn gather(engine: &Engine, elapsed: Duration) -> anyhow::Result<Value> {
+    let sources = engine.source_states();
+    engine.stop_sources().await;
     let digests = quiet_digests(engine).await?;
     let last = engine.log.tail().previous();
     let replayed = replay::digests(engine.log.as_ref(), last).await?;
     let differences = replay::differences(&digests, &replayed);
-    let statistics = engine.statistics.read(|statistics, _| serde_json::to_value(statistics))?;
-    let received: u64 = engine.source_states().iter().map(|source| source.received).sum();
+    let (readings, by_type) =
+        engine.statistics.read(|statistics, _| (statistics.readings, serde_json::to_value(&statistics.by_type)));
+    let received: u64 = sources.iter().map(|source| source.received).sum();
     Ok(json!({
         "seconds": elapsed.as_secs_f64(),
         "records": engine.log.tail(),
-        "readings": statistics["readings"],
-        "by_type": statistics["by_type"],
+        "readings": readings,
+        "by_type": by_type?,
         "messages_received": received,
-        "sources": engine.source_states(),
+        "sources": sources,
         "diagnosis": diagnosis(engine).await?,
         "trace": trace(engine).await?,
         "digests_compared": digests.len(),

@@ -18,6 +18,13 @@ struct Answer {
     body: Value,
 }
 
+impl Answer {
+    /// A number of the answer; 0 where it has none.
+    fn count(&self, field: &str) -> u64 {
+        self.body.get(field).and_then(Value::as_u64).unwrap_or(0)
+    }
+}
+
 impl HttpSink {
     /// A sink for the server at this address.
     pub(super) fn new(server: &str, token: Option<String>) -> Self {
@@ -39,11 +46,9 @@ impl HttpSink {
     async fn send_events(&self, events: &[Value]) -> Result<EventsOutcome, SinkError> {
         let answer = self.post("/api/v1/events?known=skip", &Value::Array(events.to_vec())).await?;
         match answer.status {
-            200 | 201 => Ok(EventsOutcome {
-                added: answer.body["added"].as_u64().unwrap_or(0),
-                known: answer.body["known"].as_u64().unwrap_or(0),
-                refused: Vec::new(),
-            }),
+            200 | 201 => {
+                Ok(EventsOutcome { added: answer.count("added"), known: answer.count("known"), refused: Vec::new() })
+            }
             // One of them is not taken. Alone, each says for itself.
             400 | 409 | 422 if events.len() > 1 => {
                 let mut outcome = EventsOutcome::default();
@@ -65,7 +70,7 @@ impl HttpSink {
 }
 
 fn detail(answer: &Answer) -> String {
-    let text = answer.body["detail"].as_str().map_or_else(|| answer.body.to_string(), str::to_owned);
+    let text = answer.body.get("detail").and_then(Value::as_str).map_or_else(|| answer.body.to_string(), str::to_owned);
     format!("{} {text}", answer.status)
 }
 
@@ -108,11 +113,10 @@ impl ImportSink for HttpSink {
             if answer.status != 201 {
                 return Err(SinkError::Other(detail(&answer)));
             }
-            let count = |field: &str| answer.body[field].as_u64().unwrap_or(0);
             Ok(ReadingsOutcome {
-                added: count("accepted"),
-                known: count("duplicates"),
-                conflicting: count("conflicts"),
+                added: answer.count("accepted"),
+                known: answer.count("duplicates"),
+                conflicting: answer.count("conflicts"),
             })
         })
     }

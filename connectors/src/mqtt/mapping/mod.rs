@@ -98,11 +98,15 @@ impl Mapping {
     /// Reads a message. The first subscription whose topic fits decides; `arrival` stands in for a missing time only where the configuration says so.
     pub fn decode(&self, topic: &str, payload: &Bytes, arrival: Timestamp) -> Decoded {
         let whole = |field: &str, reason: String| Decoded {
-            rejected: vec![Rejected { pointer: String::new(), field: field.to_owned(), reason, payload: payload.clone() }],
+            rejected: vec![Rejected {
+                pointer: String::new(),
+                field: field.to_owned(),
+                reason,
+                payload: payload.clone(),
+            }],
             ..Decoded::default()
         };
-        let Some((route, variables)) =
-            self.routes.iter().find_map(|route| Some((route, route.topic.captures(topic)?)))
+        let Some((route, variables)) = self.routes.iter().find_map(|route| Some((route, route.topic.captures(topic)?)))
         else {
             return whole("topic", "no subscription of the source has a topic of this form".to_owned());
         };
