@@ -86,7 +86,10 @@ pub struct DemoArguments {
     /// The seed of the simulated mill: the same seed gives the same history.
     #[arg(long, default_value_t = 7)]
     pub seed: u64,
-    /// Stop after this time (`60s`, `5m`) with a summary; run until Ctrl-C when absent.
+    /// How many days of events the mill has behind it when the demo starts.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=60))]
+    pub days: u32,
+    /// Stop with a summary when everything has run for this time (`60s`, `5m`); run until Ctrl-C when absent.
     #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
     pub run_for: Option<std::time::Duration>,
     /// Use this MQTT broker (`host:port`) instead of the embedded one.

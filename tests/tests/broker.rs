@@ -86,25 +86,74 @@ async fn readings_in_the_log(client: &Client) -> anyhow::Result<BTreeMap<(String
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_killed_twice_neither_loses_nor_doubles_a_message() -> anyhow::Result<()> {
-    let dir = tempfile::tempdir()?;
-    let Some(broker) = Mosquitto::start(dir.path()).await? else { return Ok(()) };
-    let config = dir.path().join("millwright.toml");
+fn configured(dir: &std::path::Path, broker: &Mosquitto) -> anyhow::Result<std::path::PathBuf> {
+    let config = dir.join("millwright.toml");
     let settings = format!(
         "[[mqtt]]\nname = \"shed\"\nhost = \"127.0.0.1\"\nport = {}\nclient_id = \"millwright-shed\"\n",
         broker.port
     );
     std::fs::write(&config, settings)?;
-    let data = dir.path().join("data");
+    Ok(config)
+}
 
-    let server = Server::start(&data, Some(&config)).await?;
-    // The session must exist before anything is published: a broker keeps nothing for a client that it does not know.
+/// The session must exist before anything is published: a broker keeps nothing for a client that it does not know.
+async fn connected(server: &Server) -> anyhow::Result<()> {
     eventually("the source is connected", async || {
         let ready = server.client.get("/readyz").await?;
         Ok((ready["sources"][0]["connected"] == Value::Bool(true)).then_some(()))
     })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_understood_is_kept_with_the_reason() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let Some(broker) = Mosquitto::start(dir.path()).await? else { return Ok(()) };
+    let config = configured(dir.path(), &broker)?;
+    let server = Server::start(&dir.path().join("data"), Some(&config)).await?;
+    connected(&server).await?;
+    let publish = |topic: &str, message: &str| -> anyhow::Result<()> {
+        let port = broker.port.to_string();
+        let status = Command::new("mosquitto_pub")
+            .args(["-h", "127.0.0.1", "-p", &port, "-q", "1", "-t", topic, "-m", message])
+            .status()?;
+        anyhow::ensure!(status.success(), "mosquitto_pub ended with {status}");
+        Ok(())
+    };
+    publish("millwright/v1/LOOM-01/readings", r#"{"values": {"warp_tension": 31.5}}"#)?;
+    publish("millwright/v1/LOOM-01/events", r#"{"type": "fault.observed", "id": "F-1", "data": {"fault": "F-1"}}"#)?;
+    publish("millwright/v1/LOOM-01/events", "not JSON at all")?;
+    let page = eventually("three inputs are quarantined", async || {
+        let page = server.client.get("/api/v1/quarantine").await?;
+        Ok(page["items"].as_array().is_some_and(|items| items.len() == 3).then_some(page))
+    })
     .await?;
+    let reasons: Vec<String> = page["items"].as_array().into_iter().flatten().map(ToString::to_string).collect();
+    for expected in ["time", "asset", "JSON"] {
+        assert!(reasons.iter().any(|reason| reason.contains(expected)), "nothing names {expected}: {reasons:#?}");
+    }
+    // The record holds the whole input; a release under the same mapping is refused with the reason, and changes nothing.
+    let position = page["items"][0]["input"]["position"].as_u64().context("no position")?;
+    let record = server.client.get(&format!("/api/v1/log/{position}")).await?;
+    assert_eq!(
+        (record["type"].as_str(), record["data"]["text"].as_str()),
+        (Some("input.quarantined"), Some("not JSON at all"))
+    );
+    let (status, problem) =
+        server.client.post(&format!("/api/v1/quarantine/{position}/release"), &serde_json::json!({})).await?;
+    assert_eq!(status, 422, "{problem}");
+    server.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_killed_twice_neither_loses_nor_doubles_a_message() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let Some(broker) = Mosquitto::start(dir.path()).await? else { return Ok(()) };
+    let config = configured(dir.path(), &broker)?;
+    let data = dir.path().join("data");
+
+    let server = Server::start(&data, Some(&config)).await?;
+    connected(&server).await?;
     let mut publishers =
         (0..PUBLISHERS).map(|number| publisher(broker.port, number)).collect::<anyhow::Result<Vec<_>>>()?;
 

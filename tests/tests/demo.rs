@@ -9,7 +9,7 @@ use tests::process::command;
 #[test]
 fn the_demo_shows_the_whole_job() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
-    let output = command(&["demo", "--json", "--listen", "127.0.0.1:0", "--for", "45s", "--data-dir"])?
+    let output = command(&["demo", "--json", "--listen", "127.0.0.1:0", "--days", "7", "--for", "15s", "--data-dir"])?
         .arg(dir.path().join("data"))
         .output()?;
     let said = String::from_utf8_lossy(&output.stdout);

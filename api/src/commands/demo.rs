@@ -38,17 +38,10 @@ pub async fn run(mut config: Config, arguments: DemoArguments, output: Output) -
     let address = listener.local_addr()?;
     let stopping = CancellationToken::new();
     let engine = Arc::new(Engine::open(&config).await?);
-    let origin = Origin::of(&config, &engine, arguments.seed)?;
+    let origin = Origin::of(&config, &engine, arguments.seed, arguments.days)?;
     say(&format!("Millwright is at http://{address} (API reference: http://{address}/docs)"));
     let serving = tokio::spawn(server::serve(listener, App::new(Arc::clone(&engine), &config, stopping.clone())));
     tokio::spawn(super::serve::stop_on_signal(stopping.clone()));
-    if let Some(time) = arguments.run_for {
-        let stopping = stopping.clone();
-        tokio::spawn(async move {
-            tokio::time::sleep_until((started + time).into()).await;
-            stopping.cancel();
-        });
-    }
     let lived = live(&mut config, &engine, &origin, &arguments, &stopping).await;
     if lived.is_err() {
         stopping.cancel();
@@ -95,14 +88,20 @@ async fn live(
         }
     }
     say("The mill runs at the speed of the clock. Ctrl-C ends it.");
+    if let Some(time) = arguments.run_for {
+        tokio::select! {
+            () = tokio::time::sleep(time) => stopping.cancel(),
+            () = stopping.cancelled() => {}
+        }
+    }
     Ok(running.await.context("the mill's task")??)
 }
 
-/// Writes 30 days of events and two hours of readings, with their past event times, and goes on to the present. What the log knows already is left out.
+/// Writes days of events and two hours of readings, with their past event times, and goes on to the present. What the log knows already is left out.
 async fn past(engine: &Engine, origin: &Origin) -> anyhow::Result<Live> {
-    let (seed, end) = (origin.seed, origin.end);
+    let Origin { seed, end, days } = *origin;
     let started = Instant::now();
-    let history: History = tokio::task::spawn_blocking(move || simulator::history(seed, end, 30)).await??;
+    let history: History = tokio::task::spawn_blocking(move || simulator::history(seed, end, days)).await??;
     let (events, readings) = (history.events.len(), history.readings().len());
     let source = history.source.clone();
     let (events_list, readings_list, mut mill) = history.into_parts();
@@ -111,7 +110,7 @@ async fn past(engine: &Engine, origin: &Origin) -> anyhow::Result<Live> {
         engine.ingest.readings(&source, part.to_vec()).await?;
     }
     say(&format!(
-        "30 days of a mill with 24 looms: {events} events and {readings} readings in the log after {:.1} s",
+        "{days} days of a mill with 24 looms: {events} events and {readings} readings in the log after {:.1} s",
         started.elapsed().as_secs_f64()
     ));
     // A demo that is started again makes up for the time between.

@@ -13,12 +13,13 @@ const FILE: &str = "demo.json";
 /// The longest time between two runs of a demo that is made up for, in hours.
 const MAX_GAP_HOURS: i64 = 24;
 
-/// The seed of a mill, and the end of its history.
+/// The seed of a mill, and its history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Origin {
     pub seed: u64,
     pub end: Timestamp,
+    pub days: u32,
 }
 
 impl Origin {
@@ -26,7 +27,7 @@ impl Origin {
     ///
     /// # Errors
     /// When the folder holds a log that no demo wrote, or a demo that cannot go on.
-    pub(super) fn of(config: &Config, engine: &Engine, seed: u64) -> anyhow::Result<Self> {
+    pub(super) fn of(config: &Config, engine: &Engine, seed: u64, days: u32) -> anyhow::Result<Self> {
         let path = config.data_dir.join(FILE);
         if let Ok(text) = std::fs::read_to_string(&path) {
             let origin: Self = serde_json::from_str(&text).with_context(|| format!("reading {}", path.display()))?;
@@ -54,7 +55,7 @@ impl Origin {
                 config.data_dir.display()
             );
         }
-        let origin = Self { seed, end: Timestamp::from_second(Timestamp::now().as_second())? };
+        let origin = Self { seed, end: Timestamp::from_second(Timestamp::now().as_second())?, days };
         std::fs::write(&path, serde_json::to_vec(&origin)?).with_context(|| format!("writing {}", path.display()))?;
         Ok(origin)
     }
