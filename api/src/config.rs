@@ -158,6 +158,18 @@ impl Config {
         if !(1..=1024).contains(&config.log.segment_mib) {
             return Err(ConfigError::invalid(&origin, "log.segment_mib must be from 1 to 1024"));
         }
+        let least =
+            [("limits.concurrency", config.limits.concurrency), ("limits.body_bytes", config.limits.body_bytes)];
+        if let Some((name, _)) = least.iter().find(|(_, value)| *value == 0) {
+            return Err(ConfigError::invalid(&origin, format!("{name} must be at least 1")));
+        }
+        let names = config.mqtt.iter().map(|source| &source.name).chain(config.opcua.iter().map(|source| &source.name));
+        let mut seen = std::collections::BTreeSet::new();
+        for name in names {
+            if !seen.insert(name) {
+                return Err(ConfigError::invalid(&origin, format!("two sources are called {name:?}")));
+            }
+        }
         Ok(config)
     }
 

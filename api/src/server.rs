@@ -46,6 +46,9 @@ const GRACE: Duration = Duration::from_secs(15);
 /// Paths that answer for as long as the client listens.
 const LIVE_PATHS: [&str; 1] = ["/api/v1/live"];
 
+/// Paths that must answer also when everybody else waits.
+const HEALTH_PATHS: [&str; 4] = ["/healthz", "/health", "/readyz", "/metrics"];
+
 impl App {
     /// An application over an engine.
     pub fn new(engine: Arc<Engine>, config: &Config, stopping: CancellationToken) -> Self {
@@ -96,7 +99,8 @@ fn panicked(_cause: Box<dyn std::any::Any + Send>) -> Response {
 
 /// Serves no more requests at once than allowed, and none for longer than allowed.
 async fn limit(State(app): State<App>, request: Request, next: Next) -> Response {
-    if LIVE_PATHS.contains(&request.uri().path()) {
+    let path = request.uri().path();
+    if LIVE_PATHS.contains(&path) || HEALTH_PATHS.contains(&path) {
         return next.run(request).await;
     }
     let timeout = Duration::from_secs(app.limits.request_timeout_s);

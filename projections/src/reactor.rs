@@ -199,7 +199,11 @@ impl ProgressFile {
         match std::fs::read_to_string(&self.path) {
             Ok(text) => match text.trim().parse() {
                 Ok(index) => Ok(Some(Position::new(index))),
-                Err(error) => Err(self.error(io::Error::new(io::ErrorKind::InvalidData, error))),
+                // The file is not synced: a power cut can leave it empty. Then it is as if there were none.
+                Err(error) => {
+                    tracing::warn!(reactor = self.reactor, %error, "the progress is not readable; the reactor begins anew");
+                    Ok(None)
+                }
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(self.error(error)),

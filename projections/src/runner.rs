@@ -186,7 +186,10 @@ impl<P: Projection> Worker<P> {
         }
         match self.projection.flush().await {
             Ok(()) => self.unflushed = 0,
-            Err(error) => self.fail(&error),
+            // The log has everything: a disk that is full for a while must not stop the answers. The next tick tries again.
+            Err(error) => {
+                tracing::warn!(projection = self.name, %error, "the projection could not be flushed and will be tried again")
+            }
         }
     }
 

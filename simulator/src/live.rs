@@ -127,7 +127,7 @@ pub async fn run(
     statistics: &LiveStatistics,
     stop: CancellationToken,
 ) -> Result<Live, LiveError> {
-    let mut sender = Sender { wires, statistics, unconfirmed: VecDeque::new() };
+    let mut sender = Sender { wires, statistics, source: live.source(), unconfirmed: VecDeque::new() };
     let given_up = async {
         stop.cancelled().await;
         tokio::time::sleep(STOP_TIMEOUT).await;
@@ -142,6 +142,8 @@ pub async fn run(
 struct Sender<'a> {
     wires: &'a Wires,
     statistics: &'a LiveStatistics,
+    /// The mill's name as a source: the events of its past have it too, so that an event that is told again is known.
+    source: String,
     unconfirmed: VecDeque<(String, Confirmation)>,
 }
 
@@ -190,7 +192,7 @@ impl Sender<'_> {
 
     async fn event(&mut self, event: &SimEvent) -> Result<(), LiveError> {
         let topic = payload::events_topic(&topic_asset(event));
-        let message = payload::event_payload(&event.external_id, Some(event.time), &event.event)?;
+        let message = payload::event_payload(&event.external_id, Some(&self.source), Some(event.time), &event.event)?;
         self.publish(topic, message).await?;
         self.statistics.events.fetch_add(1, Ordering::Relaxed);
         Ok(())

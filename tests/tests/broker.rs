@@ -161,12 +161,14 @@ async fn a_server_killed_twice_neither_loses_nor_doubles_a_message() -> anyhow::
         Ok((accepted(&server.client).await? > MESSAGES / 10).then_some(()))
     })
     .await?;
+    assert!(accepted(&server.client).await? < MESSAGES, "the first kill comes too late to show anything");
     server.kill()?;
     let server = Server::start(&data, Some(&config)).await?;
     eventually("a third of the messages is in", async || {
         Ok((accepted(&server.client).await? > MESSAGES / 3).then_some(()))
     })
     .await?;
+    assert!(accepted(&server.client).await? < MESSAGES, "the second kill comes too late to show anything");
     server.kill()?;
     let server = Server::start(&data, Some(&config)).await?;
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use connectors::mqtt::{MqttConfig, Publisher, PublisherConfig};
-use connectors::opcua::{NodeConfig, OpcUaConfig, TagServer, TagServerConfig};
+use connectors::opcua::{OpcUaConfig, TagServer, TagServerConfig};
 use simulator::live::{LiveStatistics, SystemClock, Wires};
 use simulator::{History, Live};
 use tokio_util::sync::CancellationToken;
@@ -38,6 +38,7 @@ pub async fn run(mut config: Config, arguments: DemoArguments, output: Output) -
     let address = listener.local_addr()?;
     let stopping = CancellationToken::new();
     let engine = Arc::new(Engine::open(&config).await?);
+    engine.start_reactors()?;
     let origin = Origin::of(&config, &engine, arguments.seed, arguments.days)?;
     say(&format!("Millwright is at http://{address} (API reference: http://{address}/docs)"));
     let serving = tokio::spawn(server::serve(listener, App::new(Arc::clone(&engine), &config, stopping.clone())));
@@ -46,9 +47,10 @@ pub async fn run(mut config: Config, arguments: DemoArguments, output: Output) -
     if lived.is_err() {
         stopping.cancel();
     }
+    // Whoever pressed Ctrl-C wants it to end, not to replay the log.
     let summary = match &lived {
-        Ok(_) => Some(summary::gather(&engine, started.elapsed()).await),
-        Err(_) => None,
+        Ok(_) if arguments.run_for.is_some() => Some(summary::gather(&engine, started.elapsed()).await),
+        _ => None,
     };
     serving.await.context("the server's task")?.context("serving")?;
     engine.close().await;
@@ -166,11 +168,7 @@ async fn connect(config: &mut Config, engine: &Engine, mill: &Live, broker: Opti
     };
     let tags = TagServer::start(tag_server, simulator::live::opc_ua_tags(mill)).await?;
     config.mqtt.push(MqttConfig::new("mill", &host, port));
-    let nodes = simulator::live::opc_ua_tags(mill)
-        .into_iter()
-        .map(|(signal, _)| NodeConfig { node_id: TagServer::node_id(&signal), signal, sampling_interval_ms: None })
-        .collect();
-    config.opcua.push(OpcUaConfig::new("mill-opcua", &tags.endpoint_url(), nodes));
+    config.opcua.push(OpcUaConfig::new("mill-opcua", &tags.endpoint_url(), simulator::live::opc_ua_nodes()));
     engine.start_sources(config)?;
     let connected = async {
         let mut look = tokio::time::interval(Duration::from_millis(50));

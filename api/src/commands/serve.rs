@@ -19,6 +19,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let listener = listen(&config).await?;
     let stopping = CancellationToken::new();
     let engine = Arc::new(Engine::open(&config).await?);
+    engine.start_reactors()?;
     engine.start_sources(&config)?;
     if config.tokens.is_empty() {
         tracing::warn!("no token is configured: everybody on this machine may do everything");

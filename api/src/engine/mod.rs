@@ -2,7 +2,7 @@
 
 mod rates;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,7 +54,8 @@ pub struct Engine {
     pub registry: Arc<Registry>,
     embedded: Arc<EmbeddedLog>,
     projections: ProjectionSet,
-    reactors: Vec<projections::ReactorHandle>,
+    reactors: Mutex<Vec<projections::ReactorHandle>>,
+    reactors_dir: PathBuf,
     sources: Mutex<Sources>,
     /// The mappings that quarantined messages are read with when they are released.
     mqtt_configs: Mutex<Vec<MqttConfig>>,
@@ -124,7 +125,7 @@ fn knowledge_config(config: &Config) -> knowledge::Config {
 }
 
 impl Engine {
-    /// Opens the log and everything that follows it. Sources start with [`Engine::start_sources`].
+    /// Opens the log and everything that follows it. Reactors and sources start with calls of their own.
     ///
     /// # Errors
     /// When a part cannot be opened; the error says which.
@@ -152,10 +153,6 @@ impl Engine {
             ArtifactStore::open_folder(&config.data_dir.join(folder::ARTIFACTS)).context("opening the artifacts")?;
         let registry = Arc::new(Registry::new(Arc::clone(&log), artifacts));
         let reactors_dir = config.data_dir.join(folder::REACTORS);
-        std::fs::create_dir_all(&reactors_dir).context("making the reactors' folder")?;
-        let predictions =
-            registry::predictions::start(Arc::clone(&registry), Some(reactors_dir), stop_followers.clone())
-                .context("starting the predictions")?;
         let rates = Rates::start(Arc::clone(&log), ingest.clone(), stop_followers.clone());
         Ok(Self {
             log,
@@ -165,12 +162,27 @@ impl Engine {
             registry,
             embedded,
             projections: set,
-            reactors: vec![predictions],
+            reactors: Mutex::default(),
+            reactors_dir,
             sources: Mutex::default(),
             mqtt_configs: Mutex::default(),
             rates,
             stop_followers,
         })
+    }
+
+    /// Starts what reacts to the log by appending to it: for a server, never for a rebuild or a replay.
+    ///
+    /// # Errors
+    /// When a reactor cannot be started.
+    pub fn start_reactors(&self) -> anyhow::Result<()> {
+        std::fs::create_dir_all(&self.reactors_dir).context("making the reactors' folder")?;
+        let (registry, dir, stop) =
+            (Arc::clone(&self.registry), self.reactors_dir.clone(), self.stop_followers.clone());
+        self.reactors
+            .lock()
+            .push(registry::predictions::start(registry, Some(dir), stop).context("starting the predictions")?);
+        Ok(())
     }
 
     /// Connects the configured sources.
@@ -230,7 +242,7 @@ impl Engine {
 
     /// How each reactor is doing: its name, its lag in records, and why it failed, if it did.
     pub fn reactor_states(&self) -> Vec<(&'static str, u64, Option<String>)> {
-        self.reactors.iter().map(|reactor| (reactor.name(), reactor.lag(), reactor.failed())).collect()
+        self.reactors.lock().iter().map(|reactor| (reactor.name(), reactor.lag(), reactor.failed())).collect()
     }
 
     /// How each source is doing.
@@ -285,7 +297,8 @@ impl Engine {
     /// When one has failed.
     pub async fn settle_reactors(&self) -> anyhow::Result<()> {
         let Some(last) = self.log.tail().previous() else { return Ok(()) };
-        for reactor in &self.reactors {
+        let reactors = self.reactors.lock().clone();
+        for reactor in &reactors {
             reactor.wait_for(last, SETTLE_PATIENCE).await.with_context(|| format!("waiting for {}", reactor.name()))?;
         }
         Ok(())
@@ -312,7 +325,8 @@ impl Engine {
         self.stop_sources().await;
         self.ingest.clone().close().await;
         self.stop_followers.cancel();
-        for reactor in &self.reactors {
+        let reactors = self.reactors.lock().clone();
+        for reactor in &reactors {
             reactor.stopped().await;
         }
         self.projections.stopped().await;

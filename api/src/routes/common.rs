@@ -41,10 +41,19 @@ impl Asked {
                     format!("position {index} is not written yet; the log ends before {tail}"),
                 ));
             }
-            return Ok(Some(Position::new(index)));
+            return self.reached(app, Position::new(index)).await.map(Some);
         }
         let time = parse_time("as_of", text)?;
-        Ok(app.engine.log.last_position_at(time).await?)
+        match app.engine.log.last_position_at(time).await? {
+            Some(position) => self.reached(app, position).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// A question about what was known at a position has one answer: it waits until all read models have come that far.
+    async fn reached(&self, app: &App, position: Position) -> Result<Position, Problem> {
+        app.engine.wait_for(position, Duration::from_millis(app.limits.wait_ms)).await?;
+        Ok(position)
     }
 
     /// Waits until `min_position`, and every record before it, has been taken in by all projections.

@@ -23,8 +23,11 @@ use crate::server::App;
 /// The most events in one request.
 pub const MAX_EVENTS: usize = 1000;
 
-/// The most readings in one request.
-pub const MAX_READINGS: usize = 100_000;
+/// The most readings in one request: one frame.
+pub const MAX_READINGS: usize = MAX_BATCH_READINGS;
+
+/// The types that Millwright says itself, by their beginnings.
+const OWN_TYPES: [&str; 4] = ["model.", "deployment.", "prediction.", "input."];
 
 /// An event that happened.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -129,6 +132,10 @@ pub async fn report(
     Json(OneOrMany(reports)): Json<OneOrMany<EventReport>>,
 ) -> Result<(StatusCode, axum::Json<Logged>), Problem> {
     caller.must(Permission::WriteEvents)?;
+    if reports.iter().any(|report| OWN_TYPES.iter().any(|own| report.r#type.starts_with(own))) {
+        // What the registry and the intake say themselves: only for those who may change models, for example to move a history.
+        caller.must(Permission::WriteModels)?;
+    }
     if reports.len() > MAX_EVENTS {
         return Err(Problem::too_large(format!("{} events, one request takes {MAX_EVENTS}", reports.len())));
     }
@@ -232,8 +239,8 @@ pub struct ReadingsLogged {
     pub conflicts: u64,
 }
 
-/// Logs readings: one, or an array.
-#[utoipa::path(post, path = "/api/v1/readings", tag = "intake", request_body(content = ReadingReport, description = "One reading, or an array of up to 100,000"),
+/// Logs readings of one source: one, or an array; all or none.
+#[utoipa::path(post, path = "/api/v1/readings", tag = "intake", request_body(content = ReadingReport, description = "One reading, or an array of up to 20,000"),
     responses((status = 201, body = ReadingsLogged), (status = "4XX", body = Problem)))]
 pub async fn readings(
     State(app): State<App>,
@@ -247,29 +254,36 @@ pub async fn readings(
     if reports.len() > MAX_READINGS {
         return Err(Problem::too_large(format!("{} readings, one request takes {MAX_READINGS}", reports.len())));
     }
-    let mut by_source: std::collections::BTreeMap<String, Vec<Reading>> = std::collections::BTreeMap::new();
-    for (index, report) in reports.into_iter().enumerate() {
-        let signal = domain::ids::SignalId::new(&report.signal)
-            .map_err(|error| Problem::invalid(&format!("[{index}].signal"), error))?;
-        let reading = Reading {
-            signal: Arc::from(signal.as_str()),
-            time: report.time,
-            sequence: report.sequence,
-            value: report.value,
-            status: Quality::new(report.status.unwrap_or(0)),
-        };
-        by_source.entry(report.source.unwrap_or_else(|| caller.name.to_string())).or_default().push(reading);
-    }
-    let mut logged = ReadingsLogged { position: 0, accepted: 0, duplicates: 0, conflicts: 0 };
-    for (source, readings) in by_source {
-        for part in readings.chunks(MAX_BATCH_READINGS) {
-            let receipt = app.engine.ingest.readings_by(&caller.name, &source, part.to_vec()).await?;
-            logged.position = logged.position.max(receipt.position.get());
-            logged.accepted += receipt.accepted;
-            logged.duplicates += receipt.duplicates;
-            logged.conflicts += receipt.conflicts;
-        }
-    }
+    let source = reports.first().and_then(|first| first.source.clone());
+    let readings = reports
+        .into_iter()
+        .enumerate()
+        .map(|(index, report)| {
+            if report.source != source {
+                return Err(Problem::invalid(
+                    &format!("[{index}].source"),
+                    "the readings of one request come from one source",
+                ));
+            }
+            let signal = domain::ids::SignalId::new(&report.signal)
+                .map_err(|error| Problem::invalid(&format!("[{index}].signal"), error))?;
+            Ok(Reading {
+                signal: Arc::from(signal.as_str()),
+                time: report.time,
+                sequence: report.sequence,
+                value: report.value,
+                status: Quality::new(report.status.unwrap_or(0)),
+            })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let source = source.unwrap_or_else(|| caller.name.to_string());
+    let receipt = app.engine.ingest.readings_by(&caller.name, &source, readings).await?;
+    let logged = ReadingsLogged {
+        position: receipt.position.get(),
+        accepted: receipt.accepted,
+        duplicates: receipt.duplicates,
+        conflicts: receipt.conflicts,
+    };
     Ok((StatusCode::CREATED, axum::Json(logged)))
 }
 
@@ -281,6 +295,7 @@ impl From<IngestError> for Problem {
             IngestError::Invalid { index, field, reason } => Self::invalid(&format!("[{index}].{field}"), reason),
             IngestError::IdConflict { .. } => Self::conflict(error),
             IngestError::Closed => Self::unavailable("the server is stopping"),
+            retryable if retryable.retryable() => Self::unavailable(retryable.to_string()),
             other => Self::internal(&other),
         }
     }

@@ -20,11 +20,13 @@ pub async fn alive_too() -> axum::Json<Value> {
     alive().await
 }
 
-/// Whether every projection runs and the sources are connected; 503 when a projection has failed.
+/// Whether every projection and reactor runs, and how the sources are; 503 when one has failed.
 #[utoipa::path(get, path = "/readyz", tag = "operations", responses((status = 200, body = Object), (status = 503, body = Object)))]
 pub async fn ready(State(app): State<App>) -> (StatusCode, axum::Json<Value>) {
     let projections = app.engine.projection_states();
-    let failed = projections.iter().any(|projection| projection.failed.is_some());
+    let reactors = app.engine.reactor_states();
+    let failed = projections.iter().any(|projection| projection.failed.is_some())
+        || reactors.iter().any(|(_, _, failed)| failed.is_some());
     let status = if failed { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     let body = json!({
         "status": if failed { "failed" } else { "ready" },

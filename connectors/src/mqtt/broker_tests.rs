@@ -73,7 +73,7 @@ async fn messages_become_readings_and_events_and_are_acknowledged() {
         let data =
             serde_json::json!({"fault": "F-1", "asset": "LOOM-07", "symptoms": {"zh": "纬停", "en": "weft stop"}});
         let event = Event::from_value("fault.observed", 1, data).unwrap();
-        let payload = event_payload("plc-1", Some(Timestamp::UNIX_EPOCH), &event).unwrap();
+        let payload = event_payload("plc-1", None, Some(Timestamp::UNIX_EPOCH), &event).unwrap();
         for _ in 0..2 {
             publisher.publish(&events_topic("LOOM-07"), payload.clone()).await.unwrap();
         }

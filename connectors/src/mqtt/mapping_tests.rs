@@ -223,7 +223,7 @@ fn the_writers_payloads_are_read_back() {
     }
     let data = serde_json::json!({"fault": "F-1", "asset": "LOOM-07", "symptoms": {"en": "weft stop"}});
     let event = domain::Event::from_value("fault.observed", 1, data).unwrap();
-    let message = payload::event_payload("e-1", Some(time), &event).unwrap();
+    let message = payload::event_payload("e-1", None, Some(time), &event).unwrap();
     let decoded = mapping.decode(&payload::events_topic("LOOM-07"), &message.into(), arrival());
     assert_eq!(decoded.rejected, vec![]);
     assert_eq!(domain::Event::decode("fault.observed", 1, &decoded.events[0].payload).unwrap(), event);

@@ -31,7 +31,12 @@ pub fn readings_payload(time: Timestamp, sequence: Option<u64>, values: &[(&str,
 ///
 /// # Errors
 /// Only when a number is NaN or infinite, which JSON cannot say.
-pub fn event_payload(id: &str, time: Option<Timestamp>, event: &domain::Event) -> Result<Vec<u8>, serde_json::Error> {
+pub fn event_payload(
+    id: &str,
+    source: Option<&str>,
+    time: Option<Timestamp>,
+    event: &domain::Event,
+) -> Result<Vec<u8>, serde_json::Error> {
     let data: serde_json::Value = serde_json::from_slice(&event.encode()?)?;
     let mut message = json!({
         "type": event.event_type(),
@@ -39,8 +44,9 @@ pub fn event_payload(id: &str, time: Option<Timestamp>, event: &domain::Event) -
         "id": id,
         "data": data,
     });
-    if let (Some(time), Some(message)) = (time, message.as_object_mut()) {
-        message.insert("time".to_owned(), time.to_string().into());
+    if let Some(message) = message.as_object_mut() {
+        message.extend(time.map(|time| ("time".to_owned(), time.to_string().into())));
+        message.extend(source.map(|source| ("source".to_owned(), source.into())));
     }
     serde_json::to_vec(&message)
 }

@@ -92,7 +92,7 @@ impl Predictions {
                     state.catalogue.apply(entry);
                 }
                 Content::Readings(frame) => {
-                    for asset in state.take_readings(frame, entry.position) {
+                    for asset in state.take_readings(frame, entry.position, entry.record_time) {
                         for deployed in state.deployments_on(&asset) {
                             made.extend(self.predict(&mut state, &deployed, &asset, entry).await?);
                         }
@@ -260,7 +260,7 @@ async fn warm_readings(log: &dyn EventLog, position: Position, state: &mut State
         for record in page {
             let entry = Entry::decode(record);
             if let Some(frame) = entry.readings() {
-                state.take_readings(frame, entry.position);
+                state.take_readings(frame, entry.position, entry.record_time);
             }
             let newest = state.newest_of_all_ns();
             let this = entry.event_time.and_then(nanoseconds);

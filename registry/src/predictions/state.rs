@@ -30,6 +30,9 @@ pub const UNAVAILABLE_EVERY_PERIODS: i64 = 10;
 
 pub(super) const NANOSECONDS: i64 = 1_000_000_000;
 
+/// How far a source's clock may be ahead of ours before its readings are left aside: five minutes.
+const MAX_AHEAD_NS: i64 = 300 * NANOSECONDS;
+
 /// The newest reading of a signal, by its source time; of two at one time the later in the log.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Latest {
@@ -63,11 +66,18 @@ pub(super) struct State {
 
 impl State {
     /// Takes readings in; answers the assets that they are about.
-    pub(super) fn take_readings(&mut self, frame: &Frame, position: Position) -> BTreeSet<AssetId> {
+    pub(super) fn take_readings(
+        &mut self,
+        frame: &Frame,
+        position: Position,
+        recorded: Timestamp,
+    ) -> BTreeSet<AssetId> {
         let mut touched = BTreeSet::new();
+        let latest_ns = nanoseconds(recorded).map_or(i64::MAX, |recorded| recorded.saturating_add(MAX_AHEAD_NS));
         for column in &frame.columns {
-            // Times ascend in a column, so that its last reading is its newest.
-            let Some(last) = column.times_ns.len().checked_sub(1) else { continue };
+            // Times ascend in a column, so that its last reading is its newest. A source whose clock is ahead must not make all others look old.
+            let usable = column.times_ns.partition_point(|time_ns| *time_ns <= latest_ns);
+            let Some(last) = usable.checked_sub(1) else { continue };
             let (Some(&time_ns), Some(&status), Ok(offset)) =
                 (column.times_ns.get(last), column.statuses.get(last), u32::try_from(last))
             else {
