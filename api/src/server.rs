@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
@@ -46,6 +46,10 @@ const GRACE: Duration = Duration::from_secs(15);
 /// Paths that answer for as long as the client listens.
 const LIVE_PATHS: [&str; 1] = ["/api/v1/live"];
 
+/// Methods that are counted one by one.
+const KNOWN_METHODS: [Method; 6] =
+    [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS];
+
 /// Paths that must answer also when everybody else waits.
 const HEALTH_PATHS: [&str; 4] = ["/healthz", "/health", "/readyz", "/metrics"];
 
@@ -74,6 +78,7 @@ pub fn router(app: App) -> Router {
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         // Ordering: the last layer added sees a request first.
+        .layer(middleware::from_fn_with_state(app.clone(), only_for_this_machine))
         .layer(middleware::from_fn_with_state(app.clone(), limit))
         .layer(DefaultBodyLimit::max(body_bytes))
         .layer(CatchPanicLayer::custom(panicked))
@@ -95,6 +100,29 @@ async fn no_method(request: Request) -> Response {
 fn panicked(_cause: Box<dyn std::any::Any + Send>) -> Response {
     tracing::error!("a handler panicked; this is a defect");
     Problem::internal(&std::io::Error::other("a handler panicked")).into_response()
+}
+
+/// Without tokens everybody on this machine may do everything; a page from elsewhere in somebody's browser must not. Its requests name
+/// another host, or come from another origin.
+async fn only_for_this_machine(State(app): State<App>, request: Request, next: Next) -> Response {
+    if app.tokens.is_empty() {
+        let header = |name: header::HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
+        let host = header(header::HOST).or_else(|| request.uri().authority().map(axum::http::uri::Authority::as_str));
+        let origin = header(header::ORIGIN).map(|origin| origin.split_once("://").map_or(origin, |(_, host)| host));
+        if [host, origin].into_iter().flatten().any(|name| !is_this_machine(name)) {
+            return Problem::forbidden("a page or host from elsewhere", "use a server without tokens").into_response();
+        }
+    }
+    next.run(request).await
+}
+
+fn is_this_machine(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+    };
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Serves no more requests at once than allowed, and none for longer than allowed.
@@ -121,7 +149,9 @@ async fn measure(State(app): State<App>, request: Request, next: Next) -> Respon
     let route =
         request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
     let mut response = next.run(request).await;
-    app.metrics.request(method.as_str(), &route, response.status().as_u16(), started.elapsed());
+    // Anybody can invent methods; a metric for each would grow without end.
+    let method = if KNOWN_METHODS.contains(&method) { method.as_str() } else { "other" };
+    app.metrics.request(method, &route, response.status().as_u16(), started.elapsed());
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));

@@ -1,7 +1,9 @@
 //! The page as HTML.
 
+use domain::events::MachineState;
 use knowledge::search_index::SearchAnswer;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use projections::folds::genealogy::Relation;
 use projections::trace::TraceAnswer;
 
@@ -37,7 +39,7 @@ pub fn document(language: Language, content: &Markup, example_lot: Option<&str>)
                     section {
                         h2 { (pick("搜索知识", "Search the knowledge")) }
                         form data-into="search-results" data-fragment="/fragments/search" action="/fragments/search" {
-                            input type="search" name="q" required placeholder=(pick("例如：轴承 振动 / warp break / E-417", "for example: bearing vibration / 断经 / E-417"));
+                            input type="search" name="q" required placeholder=(pick("例如：轴承 振动 / warp break / A-0412", "for example: bearing vibration / 断经 / A-0412"));
                             button { (pick("搜索", "Search")) }
                         }
                         div #search-results {}
@@ -100,14 +102,27 @@ pub fn overview(language: Language, overview: &Overview) -> Markup {
                         @for quantity in QUANTITIES { th.number { (quantity_name(language, quantity)) } }
                     } }
                     tbody { @for row in &overview.assets { tr {
-                        td { a href={ "/api/v1/assets/" (row.asset) } title=(language.text(&row.name)) { (row.asset) } }
-                        td { (row.state.as_deref().unwrap_or("")) }
-                        @for value in &row.values { td.number { @if let Some((value, unit)) = value { (format!("{value:.1}")) " " span.soft { (unit) } } } }
+                        td { a href={ "/api/v1/assets/" (encoded(&row.asset)) } title=(language.text(&row.name)) { (row.asset) } }
+                        td { (state_name(language, row.state)) }
+                        @for value in &row.values { td.number { @if let Some(value) = value { span.old[value.is_old] { (format!("{:.1}", value.number)) } " " span.soft { (unit_name(language, &value.unit)) } } } }
                     } } }
                 }
             }
         }
         (faults(language, &overview.faults))
+    }
+}
+
+const fn state_name(language: Language, state: Option<MachineState>) -> &'static str {
+    match state {
+        Some(MachineState::Running) => language.pick("运转", "running"),
+        Some(MachineState::Stopped) => language.pick("停车", "stopped"),
+        Some(MachineState::Setup) => language.pick("准备", "setup"),
+        Some(MachineState::Idle) => language.pick("待机", "idle"),
+        Some(MachineState::Down) => language.pick("故障停机", "down"),
+        Some(MachineState::Maintenance) => language.pick("维修", "maintenance"),
+        Some(MachineState::Off) => language.pick("关机", "off"),
+        None => "",
     }
 }
 
@@ -119,6 +134,16 @@ fn quantity_name(language: Language, quantity: &'static str) -> &'static str {
         "bearing_vibration" => language.pick("轴承振动", "Bearing vibration"),
         "bearing_temperature" => language.pick("轴承温度", "Bearing temperature"),
         "power" => language.pick("功率", "Power"),
+        other => other,
+    }
+}
+
+/// The unit as people in a mill write it.
+fn unit_name(language: Language, unit: &str) -> &str {
+    match unit {
+        "{pick}/min" => language.pick("纬/分", "picks/min"),
+        "Cel" => "°C",
+        "deg" => "°",
         other => other,
     }
 }
@@ -158,7 +183,7 @@ fn faults(language: Language, faults: &[FaultRow]) -> Markup {
                     thead { tr { th { (pick("故障", "Fault")) } th { (pick("设备", "Asset")) } th { (pick("现象", "Symptoms")) } th { (pick("模式", "Mode")) } th { (pick("开始", "Since")) } th.number { (pick("位置", "Position")) } } }
                     tbody { @for fault in faults { tr {
                         td { (fault.fault) }
-                        td { a href="#" data-trace={ "kind=asset&id=" (fault.asset) } { (fault.asset) } }
+                        td { a href="#" data-trace={ "kind=asset&id=" (encoded(&fault.asset)) } { (fault.asset) } }
                         td.text { (language.text(&fault.symptoms)) }
                         td { (fault.mode.as_deref().unwrap_or("")) }
                         td { (fault.since.map(|since| since.strftime("%m-%d %H:%M").to_string()).unwrap_or_default()) }
@@ -181,7 +206,7 @@ pub fn search_results(language: Language, answer: &SearchAnswer) -> Markup {
         p.soft { (answer.total) " " (pick("条结果", "found")) }
         table { tbody { @for hit in &answer.items { tr {
             td { (hit.record.id.to_string()) }
-            td { @if let Some(asset) = &hit.record.asset { a href="#" data-trace={ "kind=asset&id=" (asset) } { (asset) } } }
+            td { @if let Some(asset) = &hit.record.asset { a href="#" data-trace={ "kind=asset&id=" (encoded(asset)) } { (asset) } } }
             td.text { b { (language.text(&hit.record.title)) } br; (language.text(&hit.record.text)) }
             td { (hit.record.event_time.map(|time| time.strftime("%Y-%m-%d").to_string()).unwrap_or_default()) }
             td.number { @for position in hit.record.evidence.iter().take(3) { (evidence(position.get())) " " } }
@@ -246,7 +271,12 @@ const fn relation_name(language: Language, relation: Relation) -> &'static str {
 }
 
 fn node(kind: &str, id: &str) -> Markup {
-    html! { span.soft { (kind) } " " a href="#" data-trace={ "kind=" (kind) "&id=" (id) } { (id) } }
+    html! { span.soft { (kind) } " " a href="#" data-trace={ "kind=" (kind) "&id=" (encoded(id)) } { (id) } }
+}
+
+/// An id as a part of an address.
+fn encoded(id: &str) -> String {
+    utf8_percent_encode(id, NON_ALPHANUMERIC).to_string()
 }
 
 /// A problem, where results would be.

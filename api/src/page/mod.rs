@@ -8,7 +8,7 @@ mod view;
 mod words;
 
 pub use markup::{document, overview, problem, search_results, trace_results};
-pub use view::{AssetRow, FaultRow, Overview, SourceRow, overview_of};
+pub use view::{AssetRow, FaultRow, LiveValue, Overview, SourceRow, overview_of};
 pub use words::Language;
 
 /// The script of the page: refreshes the overview, sends the forms, and adds the token where one is needed.

@@ -8,7 +8,12 @@ async function fragment(path) {
   if (answer.status === 401) {
     document.getElementById("token-form").hidden = false;
   }
-  return answer.text();
+  const type = answer.headers.get("content-type") ?? "";
+  if (type.startsWith("text/html")) return answer.text();
+  const shown = document.createElement("p");
+  shown.className = "problem";
+  shown.textContent = `${answer.status}: ${(await answer.json().catch(() => ({}))).detail ?? answer.statusText}`;
+  return shown.outerHTML;
 }
 
 async function refresh() {

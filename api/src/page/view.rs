@@ -1,9 +1,10 @@
 //! What the overview shows, gathered from the read models.
 
 use domain::Text;
+use domain::events::MachineState;
 use domain::ids::AssetId;
 use eventlog::Position;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use projections::AsOf;
 
 use crate::engine::Engine;
@@ -14,6 +15,9 @@ const MAX_ROWS: usize = 40;
 /// The quantities that the overview shows for each asset that has them, in this order.
 pub const QUANTITIES: [&str; 6] =
     ["loom_speed", "warp_tension", "weft_arrival_angle", "bearing_vibration", "bearing_temperature", "power"];
+
+/// A value that is older is shown as old.
+const OLD_AFTER: SignedDuration = SignedDuration::from_secs(60);
 
 /// Everything on the overview.
 #[derive(Clone, Debug, Default)]
@@ -63,9 +67,20 @@ pub struct AssetRow {
     /// Its name.
     pub name: Text,
     /// What it does.
-    pub state: Option<String>,
-    /// Its latest values, as long as [`QUANTITIES`]: the number and its unit.
-    pub values: Vec<Option<(f64, String)>>,
+    pub state: Option<MachineState>,
+    /// Its latest values, as long as [`QUANTITIES`].
+    pub values: Vec<Option<LiveValue>>,
+}
+
+/// A value on the overview.
+#[derive(Clone, Debug)]
+pub struct LiveValue {
+    /// The number.
+    pub number: f64,
+    /// Its unit (UCUM).
+    pub unit: String,
+    /// Whether it is older than a minute: it says how it was, not how it is.
+    pub is_old: bool,
 }
 
 /// An open fault.
@@ -138,15 +153,15 @@ fn assets(engine: &Engine, now: Timestamp) -> Vec<AssetRow> {
     });
     let rows = registered.into_iter().filter(|(_, _, signals)| signals.iter().any(Option::is_some)).take(MAX_ROWS);
     rows.map(|(id, name, signals)| AssetRow {
-        state: engine
-            .states
-            .read(|states, _| states.state_at(&id, now, AsOf::LATEST).and_then(|change| state_name(change.state))),
+        state: engine.states.read(|states, _| states.state_at(&id, now, AsOf::LATEST).map(|change| change.state)),
         values: engine.latest.read(|latest, _| {
             signals
                 .iter()
                 .map(|signal| {
                     let (signal, unit) = signal.as_ref()?;
-                    Some((latest.value(signal)?.value.as_f64()?, unit.clone()))
+                    let sample = latest.value(signal)?;
+                    let is_old = now.duration_since(sample.time()) > OLD_AFTER;
+                    Some(LiveValue { number: sample.value.as_f64()?, unit: unit.clone(), is_old })
                 })
                 .collect()
         }),
@@ -154,10 +169,6 @@ fn assets(engine: &Engine, now: Timestamp) -> Vec<AssetRow> {
         name,
     })
     .collect()
-}
-
-fn state_name(state: domain::events::MachineState) -> Option<String> {
-    serde_json::to_value(state).ok()?.as_str().map(str::to_owned)
 }
 
 fn open_faults(engine: &Engine) -> Vec<FaultRow> {

@@ -6,9 +6,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use domain::Event;
 use domain::rules::{AggregateKey, Command, InvalidCommand, States, decide};
-use eventlog::{AppendCondition, AppendError, EventId, NewEvent, Position, Query as LogQuery, QueryItem, Tag};
+use eventlog::{
+    AppendCondition, AppendError, Direction, EventId, NewEvent, Position, Query as LogQuery, QueryItem, Tag,
+};
 use jiff::Timestamp;
-use projections::Meta;
+use projections::{Entry, Meta};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -58,7 +60,7 @@ pub async fn command(
         InvalidCommand::Data { .. } => Problem::invalid("data", error),
     })?;
     let id = body.id.map_or_else(EventId::generate, EventId::new);
-    if let Some(logged) = carried_out(&app, id).await? {
+    if let Some(logged) = carried_out(&app, id, &command).await? {
         return Ok((StatusCode::OK, axum::Json(logged)));
     }
     let time = body.time.unwrap_or_else(Timestamp::now);
@@ -75,19 +77,32 @@ pub async fn command(
         let ids: Vec<Uuid> = sealed.iter().map(|event| *event.id.as_uuid()).collect();
         match app.engine.log.append(condition, sealed).await {
             Ok(appended) => {
-                let added = ids.len() as u64;
+                let (repeated, count) = (appended.repeated, ids.len() as u64);
+                let (added, known) = if repeated { (0, count) } else { (count, 0) };
                 let logged = Logged {
                     first: Some(appended.first.get()),
                     last: appended.last.get(),
-                    repeated: false,
+                    repeated,
                     added,
-                    known: 0,
+                    known,
                     ids,
                 };
-                return Ok((StatusCode::CREATED, axum::Json(logged)));
+                let status = if repeated { StatusCode::OK } else { StatusCode::CREATED };
+                return Ok((status, axum::Json(logged)));
+            }
+            // The same command, sent twice at once, has been carried out meanwhile.
+            Err(AppendError::IdConflict { .. }) => {
+                return match carried_out(&app, id, &command).await? {
+                    Some(logged) => Ok((StatusCode::OK, axum::Json(logged))),
+                    None => Err(Problem::conflict(format!("id {id} is taken by another event"))),
+                };
             }
             // Something happened to one of these things meanwhile: decide again on what is known now.
-            Err(AppendError::QueryMatched { .. }) => {}
+            Err(AppendError::QueryMatched { .. }) => {
+                if let Some(logged) = carried_out(&app, id, &command).await? {
+                    return Ok((StatusCode::OK, axum::Json(logged)));
+                }
+            }
             Err(error) => return Err(error.into()),
         }
     }
@@ -102,8 +117,15 @@ fn is_of_the_registry(command: &str) -> bool {
 }
 
 /// The answer to a command that was carried out before under the same id.
-async fn carried_out(app: &App, id: EventId) -> Result<Option<Logged>, Problem> {
+async fn carried_out(app: &App, id: EventId, command: &Command) -> Result<Option<Logged>, Problem> {
     let Some(first) = app.engine.log.position_of(event_id(id, 0)).await? else { return Ok(None) };
+    let records = app.engine.log.read(first, Direction::Forward, LogQuery::all(), 1).await?;
+    let logged = records.into_iter().next().map(Entry::decode);
+    if let Command::Propose(proposed) = command
+        && logged.as_ref().and_then(Entry::event) != Some(&**proposed)
+    {
+        return Err(Problem::conflict(format!("id {id} names another event (position {first})")));
+    }
     let mut last = first;
     let mut ids = vec![*event_id(id, 0).as_uuid()];
     // The events of one command stand together.

@@ -184,7 +184,7 @@ pub struct Ranked {
     pub as_of: Option<u64>,
     /// Each store that was asked, with the first position that it has not taken in.
     #[schema(value_type = Object)]
-    pub stores: Value,
+    pub stores: std::collections::BTreeMap<String, u64>,
     /// How many observations the answer rests on.
     pub n: u64,
     /// The latest positions that it comes from.
@@ -196,7 +196,7 @@ fn ranked<T: Serialize>(answer: Answer<Vec<T>>) -> Result<axum::Json<Ranked>, Pr
         items: to_json(&answer.value)?,
         next_cursor: None,
         as_of: answer.as_of.map(Position::get),
-        stores: to_json(&answer.stores)?,
+        stores: answer.stores.into_iter().map(|(name, checkpoint)| (name, checkpoint.get())).collect(),
         n: answer.n,
         evidence: answer.evidence.into_iter().map(Position::get).collect(),
     }))

@@ -107,7 +107,35 @@ pub fn all() -> (Router<App>, utoipa::openapi::OpenApi) {
         utoipa::openapi::security::SecurityRequirement::default(),
         utoipa::openapi::security::SecurityRequirement::new("token", Vec::<String>::new()),
     ]);
+    complete(&mut document);
     (router, document)
+}
+
+/// Gives each answer a description, and problems their media type.
+fn complete(document: &mut utoipa::openapi::OpenApi) {
+    for item in document.paths.paths.values_mut() {
+        for operation in [&mut item.get, &mut item.post, &mut item.put, &mut item.delete].into_iter().flatten() {
+            for (status, answer) in &mut operation.responses.responses {
+                let utoipa::openapi::RefOr::T(answer) = answer else { continue };
+                if answer.description.is_empty() {
+                    answer.description = described(status).to_owned();
+                }
+                let is_problem = status.starts_with('4') || (status.starts_with('5') && status != "503");
+                if let Some(content) = answer.content.swap_remove("application/json").filter(|_| is_problem) {
+                    answer.content.insert(crate::problem::PROBLEM_JSON.to_owned(), content);
+                }
+            }
+        }
+    }
+}
+
+fn described(status: &str) -> &'static str {
+    match status {
+        "200" => "The answer",
+        "201" => "Logged: the answer has the position",
+        "422" => "Refused by a rule, with the reason",
+        _ => "A problem (RFC 9457), with the field and the reason where there are such",
+    }
 }
 
 /// The OpenAPI document, the page that shows it, and the first page.

@@ -10,7 +10,7 @@ use domain::events::{ModelKind, ModelRegistered, Target, TrainedOn};
 use domain::ids::{Code, DeploymentId, ModelName, PersonId};
 use eventlog::Position;
 use indexmap::IndexMap;
-use registry::{Decision, Deploy, Inputs, NewFile, NewVersion, RegistryError, VersionRef};
+use registry::{ArtifactError, Decision, Deploy, Inputs, NewFile, NewVersion, RegistryError, VersionRef};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -27,7 +27,11 @@ impl From<RegistryError> for Problem {
             RegistryError::NotFound { kind, id } => Self::not_found(kind, &id),
             RegistryError::Conflict { .. } | RegistryError::Busy { .. } => Self::conflict(error),
             RegistryError::Invalid { field, reason } => Self::invalid(&field, reason),
+            RegistryError::Rejected(rejection) => Self::conflict(format!("{rejection} ({})", rejection.rule)),
             RegistryError::Load(reason) => Self::invalid("files", reason),
+            RegistryError::Artifact(error @ (ArtifactError::Name { .. } | ArtifactError::TooLarge { .. })) => {
+                Self::invalid("files", error)
+            }
             RegistryError::Append(reason) => reason.into(),
             RegistryError::Read(reason) => reason.into(),
             other => Self::internal(&other),

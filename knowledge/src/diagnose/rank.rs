@@ -120,10 +120,28 @@ struct Question {
     words: Vec<(u64, String, f64)>,
     grams: Vec<(u64, f64)>,
     alarms: Vec<(String, f64)>,
+    /// The same thing said in Chinese and in English: each alone. A case is mostly written in one language.
+    alone: Vec<Question>,
 }
+
+/// The fewest words of a language that can be judged alone.
+const MIN_WORDS_ALONE: usize = 2;
 
 impl Question {
     fn new(cases: &[Case], seen: &Seen<'_>) -> Self {
+        let mut question = Self::of(cases, seen);
+        let is_han = |character: char| matches!(character, '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}');
+        let only = |han: bool| -> String {
+            seen.symptoms.chars().map(|character| if is_han(character) == han { character } else { ' ' }).collect()
+        };
+        let parts = [only(true), only(false)].map(|text| Self::of(cases, &Seen { symptoms: &text, ..*seen }));
+        if parts.iter().all(|part| part.words.len() >= MIN_WORDS_ALONE) {
+            question.alone = parts.into();
+        }
+        question
+    }
+
+    fn of(cases: &[Case], seen: &Seen<'_>) -> Self {
         let named = named_words(seen.symptoms);
         let grams = Features::of(seen.symptoms).grams;
         let mut alarms: Vec<String> = seen.alarms.to_vec();
@@ -150,11 +168,15 @@ impl Question {
                 (alarm, rarity(cases.len(), count))
             })
             .collect();
-        Self { words, grams, alarms }
+        Self { words, grams, alarms, alone: Vec::new() }
     }
 
-    /// The weighted share of what is seen that the case has, too.
+    /// The weighted share of what is seen that the case has, too; of two languages, the one that fits better.
     fn likeness(&self, case: &Case) -> f64 {
+        self.alone.iter().map(|part| part.share(case)).fold(self.share(case), f64::max)
+    }
+
+    fn share(&self, case: &Case) -> f64 {
         let has = |sorted: &[u64], hash: &u64| sorted.binary_search(hash).is_ok();
         let (mut all, mut both) = (0.0, 0.0);
         for (hash, _, weight) in &self.words {

@@ -30,6 +30,7 @@ async fn symptoms_in_either_language_and_alarms_rank_the_right_mode_first() {
     let models = models(&Mill::looms()).await;
     let words = WordCache::default();
     for (symptoms, alarms, expected) in [
+        ("轴承温度高 发热 the main bearing is running hot", &[][..], "BEARING_WORN"),
         ("weft arrives late", &[][..], "NOZZLE_CLOGGED"),
         ("喷嘴堵塞", &[], "NOZZLE_CLOGGED"),
         ("纬纱到达迟", &[], "NOZZLE_CLOGGED"),

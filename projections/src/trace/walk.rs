@@ -180,6 +180,13 @@ impl Walk<'_> {
                 Follow::Surroundings
             }
             _ if is_place(kind) && !begins => return None,
+            // Where else a lot that went in was used says nothing about what it went into.
+            _ if way == Way::Back
+                && matches!(edge.relation, Relation::FedTo | Relation::UsedBy)
+                && visit.follow != Follow::FromHere =>
+            {
+                return None;
+            }
             _ => Follow::Shown,
         };
         Some((next, Cover::Whole, follow))
