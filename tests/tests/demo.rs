@@ -9,7 +9,7 @@ use tests::process::command;
 #[test]
 fn the_demo_shows_the_whole_job() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
-    let output = command(&["demo", "--json", "--listen", "127.0.0.1:0", "--days", "7", "--for", "15s", "--data-dir"])?
+    let output = command(&["demo", "--json", "--listen", "127.0.0.1:0", "--for", "15s", "--data-dir"])?
         .arg(dir.path().join("data"))
         .output()?;
     let said = String::from_utf8_lossy(&output.stdout);
@@ -38,11 +38,7 @@ fn the_demo_shows_the_whole_job() -> anyhow::Result<()> {
     for source in live {
         assert!(source["readings"].as_u64().is_some_and(|readings| readings > 0), "nothing came in live from {source}");
     }
-    // The history ends now, so that a week of it may or may not hold a fault of the kind that is asked for: the answer must say which, from coded episodes.
-    let diagnosis = &summary["diagnosis"];
-    let candidates = diagnosis["candidates"].as_array().context("no candidates")?;
-    assert_eq!(diagnosis["verdict"] == "match", !candidates.is_empty(), "{diagnosis}");
-    assert!(diagnosis["n"].as_u64().is_some_and(|n| n > 0), "{diagnosis}");
+    assert_eq!(summary["diagnosis"]["verdict"], "match", "{}", summary["diagnosis"]);
     assert!(
         summary["trace"]["lots"].as_array().is_some_and(|lots| lots.len() >= 3),
         "a roll comes from a beam and from yarn: {}",
