@@ -36,5 +36,5 @@ pub use contract::{
     ReadError,
 };
 pub use ids::{Category, Digest, EventId, EventType, InvalidName, LogId, Position, Revision, StreamId, Tag};
-pub use record::{ContentType, DigestAlgorithm, NewEvent, PayloadDigest, Record};
+pub use record::{ContentType, DigestAlgorithm, NewEvent, PayloadDigest, PayloadState, Record};
 pub use tree::Tree;

@@ -74,6 +74,17 @@ pub struct PayloadDigest {
     pub digest: Digest,
 }
 
+/// Whether the bytes of a record's payload are still there. Header, digests and leaf always are, so that every proof stays valid.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PayloadState {
+    /// The payload is there.
+    #[default]
+    Present,
+    /// The payload was dropped for ever, by a rule of retention or an erasure; [`Record::payload`] is empty.
+    Dropped,
+}
+
 /// An event on its way into the log.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewEvent {
@@ -192,6 +203,8 @@ pub struct Record {
     pub content_type: ContentType,
     /// What the leaf commits to.
     pub payload_digest: PayloadDigest,
+    /// Whether the payload is still there.
+    pub payload_state: PayloadState,
     /// The event itself.
     pub payload: Bytes,
 }
@@ -243,6 +256,7 @@ impl Record {
             data_key_id: event.data_key_id,
             content_type: event.content_type,
             payload_digest: event.payload_digest,
+            payload_state: PayloadState::Present,
             payload: event.payload,
         }
     }

@@ -1,12 +1,12 @@
 //! What happens beside the commit path: indexes of sealed segments are written to files, and the durable mark follows the tail.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::disk::Folder;
 use super::index::Index;
 use super::index_file::FileIndex;
 use super::mark::{Mark, MarkFile};
@@ -36,7 +36,7 @@ pub(super) enum Job {
 }
 
 pub(super) struct Background {
-    pub(super) directory: PathBuf,
+    pub(super) folder: Folder,
     pub(super) mark: MarkFile,
     pub(super) marked: Position,
     pub(super) tail: watch::Receiver<Position>,
@@ -68,7 +68,7 @@ impl Background {
     /// Writes the index and lets go of the one in memory. When that fails, the one in memory serves on, and the next opening builds the file.
     fn index(&self, segment: &Segment, bytes: u64) {
         let written = match &*segment.index.read() {
-            Index::Memory(index) => FileIndex::write(&self.directory, &segment.header, bytes, index),
+            Index::Memory(index) => FileIndex::write(&self.folder, &segment.header, bytes, index),
             Index::File(_) => return,
         };
         match written {

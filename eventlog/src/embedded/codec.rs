@@ -7,8 +7,8 @@ use uuid::Uuid;
 use super::fields::{Fields, put_at};
 use crate::record::nanoseconds;
 use crate::{
-    ContentType, Digest, DigestAlgorithm, EventId, EventType, LogId, NewEvent, PayloadDigest, Position, Record,
-    Revision, StreamId, Tag,
+    ContentType, Digest, DigestAlgorithm, EventId, EventType, LogId, NewEvent, PayloadDigest, PayloadState, Position,
+    Record, Revision, StreamId, Tag,
 };
 
 /// The bytes before a record's body: its length and its checksum.
@@ -35,6 +35,8 @@ const HAS_CAUSATION: u8 = 4;
 const HAS_DATA_KEY: u8 = 8;
 const HAS_SOURCE: u8 = 16;
 const HAS_EXTERNAL_ID: u8 = 32;
+/// Only in segments that were written anew: the payload is gone, its digest stays.
+const PAYLOAD_DROPPED: u8 = 64;
 
 /// What every checksum of a segment starts from, so that blocks of another log or of another segment never validate.
 pub(super) fn seed(log: LogId, segment: u64) -> u32 {
@@ -146,7 +148,7 @@ fn read_body(body: &[u8], shared: Option<&Bytes>) -> Option<Stored> {
     }
     let payload_bytes = fields.u32()?;
     let payload = fields.take(payload_bytes as usize)?;
-    if !fields.is_empty() {
+    if !fields.is_empty() || (has(PAYLOAD_DROPPED) && !payload.is_empty()) {
         return None;
     }
     let payload = match shared {
@@ -171,6 +173,7 @@ fn read_body(body: &[u8], shared: Option<&Bytes>) -> Option<Stored> {
         data_key_id,
         content_type,
         payload_digest: PayloadDigest { algorithm, digest },
+        payload_state: if has(PAYLOAD_DROPPED) { PayloadState::Dropped } else { PayloadState::Present },
         payload,
     };
     Some(Stored { record, leaf })

@@ -1,8 +1,6 @@
 //! The committer: one thread that orders all appends, writes what waits as one batch, syncs once, and answers.
 
 use std::collections::HashMap;
-use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
@@ -11,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 use super::background::Job;
 use super::codec::{BATCH_HEADER, BatchHeader, padding, seal_record};
+use super::disk::Folder;
 use super::error::{RoomError, poisoned};
 use super::index::{Index, MemoryIndex};
 use super::recovery::Active;
@@ -59,7 +58,7 @@ struct Waiting {
 }
 
 pub(super) struct Committer {
-    pub(super) directory: PathBuf,
+    pub(super) folder: Folder,
     pub(super) segment_bytes: u64,
     pub(super) clock: Clock,
     pub(super) store: Arc<Store>,
@@ -284,7 +283,7 @@ impl Committer {
         }
         let file_bytes = self.segment_bytes.max(needed(HEADER_BYTES, 0).next_multiple_of(4096));
         if self.active.next == self.active.segment.header.base {
-            segment::grow(&self.active.file, file_bytes)?;
+            self.active.file.allocate(file_bytes)?;
             self.active.file.sync_all()?;
             self.active.file_bytes = self.active.file_bytes.max(file_bytes);
             return Ok(());
@@ -302,15 +301,14 @@ impl Committer {
             last_record_time: self.active.time,
             tree: self.active.tree.clone(),
         };
-        let file = segment::prepare(&self.directory, &header, file_bytes)?;
-        let reader = file.try_clone().map_err(RoomError::Broken)?;
+        let file = segment::prepare(&self.folder, &header, file_bytes)?;
         // Ordering: the sealed file has its final length on disk before the next segment has a name, and never changes afterwards.
         let used = self.active.offset;
         let seal = self.active.file.set_len(used).and_then(|()| self.active.file.sync_all());
         self.active.file_bytes = used;
-        seal.and_then(|()| segment::publish(&self.directory, header.number)).map_err(RoomError::Broken)?;
+        seal.and_then(|()| segment::publish(&self.folder, header.number)).map_err(RoomError::Broken)?;
         let index = Index::Memory(MemoryIndex::default());
-        let segment = Arc::new(Segment::new(header, reader, index));
+        let segment = Arc::new(Segment::new(header, Arc::clone(&file), index));
         self.store.add_segment(Arc::clone(&segment));
         self.active.segment = segment;
         self.active.file = file;

@@ -1,15 +1,14 @@
 //! The index of a sealed segment as a sorted file, read by binary search: see docs/log-format.md. It may be deleted at any time.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::disk::{Access, DiskFile, Folder};
 use super::error::read_io;
 use super::fields::Fields;
 use super::index::{Key, MemoryIndex, Posting};
-use super::segment::{Header, read_up_to, sync_directory};
+use super::segment::Header;
 use crate::{EventId, LogId, ReadError};
 
 const MAGIC: [u8; 8] = *b"MWINDEX1";
@@ -23,7 +22,7 @@ const BLOOM_HASHES: u64 = 7;
 #[derive(Debug)]
 pub(super) struct FileIndex {
     name: String,
-    file: File,
+    file: Arc<dyn DiskFile>,
     bloom: Vec<u8>,
     rows: u32,
     ids: u32,
@@ -37,27 +36,28 @@ fn name(number: u64) -> String {
 impl FileIndex {
     /// Writes the index of a segment that will not change any more, and opens it.
     pub(super) fn write(
-        directory: &Path,
+        folder: &Folder,
         header: &Header,
         segment_bytes: u64,
         index: &MemoryIndex,
     ) -> std::io::Result<Self> {
         let name = name(header.number);
-        let unfinished = directory.join(format!("{name}.unfinished"));
-        std::fs::write(&unfinished, to_bytes(header, segment_bytes, index))?;
-        File::open(&unfinished)?.sync_all()?;
-        std::fs::rename(&unfinished, directory.join(&name))?;
-        sync_directory(directory)?;
-        Self::open(directory, header, segment_bytes, index.offsets.len() as u64)
+        let unfinished = format!("{name}.unfinished");
+        let file = folder.open(&unfinished, Access::Empty)?;
+        file.write_all_at(&to_bytes(header, segment_bytes, index), 0)?;
+        file.sync_all()?;
+        folder.rename(&unfinished, &name)?;
+        folder.sync()?;
+        Self::open(folder, header, segment_bytes, index.offsets.len() as u64)
             .ok_or_else(|| std::io::Error::other(format!("{name} cannot be read back")))
     }
 
     /// Opens the index of a segment, when there is one that belongs to these very bytes and rows.
-    pub(super) fn open(directory: &Path, header: &Header, segment_bytes: u64, rows: u64) -> Option<Self> {
+    pub(super) fn open(folder: &Folder, header: &Header, segment_bytes: u64, rows: u64) -> Option<Self> {
         let name = name(header.number);
-        let file = File::open(directory.join(&name)).ok()?;
+        let file = folder.open(&name, Access::Read).ok()?;
         let mut bytes = [0; HEADER_BYTES];
-        if read_up_to(&file, &mut bytes, 0).ok()? < HEADER_BYTES {
+        if file.read_up_to(&mut bytes, 0).ok()? < HEADER_BYTES {
             return None;
         }
         let mut fields = Fields::new(&bytes);
@@ -69,13 +69,13 @@ impl FileIndex {
         let fits = magic == MAGIC
             && (log, number, base) == (header.log, header.number, header.base.get())
             && (of_bytes, u64::from(of_rows)) == (segment_bytes, rows)
-            && file.metadata().ok()?.len() == file_bytes
+            && file.len().ok()? == file_bytes
             && u64::from(bloom_bytes) < file_bytes;
         if !fits {
             return None;
         }
         let mut bloom = vec![0; bloom_bytes as usize];
-        if read_up_to(&file, &mut bloom, HEADER_BYTES as u64).ok()? < bloom.len() {
+        if file.read_up_to(&mut bloom, HEADER_BYTES as u64).ok()? < bloom.len() {
             return None;
         }
         let found = crc32c::crc32c_append(crc32c::crc32c(bytes.get(..72)?), &bloom);

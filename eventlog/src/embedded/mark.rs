@@ -3,13 +3,11 @@
 //! Two slots are written in turn, so that one of them is whole whatever happens. A log that turns out to be shorter than its mark has lost records
 //! that were acknowledged: that is damage, and nothing may be cut off.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::sync::Arc;
 
 use super::codec::seed;
+use super::disk::{Access, DiskFile, Folder};
 use super::fields::Fields;
-use super::segment::{read_up_to, sync_directory};
 use crate::{LogId, Position};
 
 /// The file's name.
@@ -30,21 +28,20 @@ pub(super) struct Mark {
 
 /// The mark of a log that is open for writing.
 pub(super) struct MarkFile {
-    file: File,
+    file: Arc<dyn DiskFile>,
     log: LogId,
     writes: u64,
 }
 
 impl MarkFile {
     /// Opens or creates the mark.
-    pub(super) fn open(directory: &Path, log: LogId) -> std::io::Result<Self> {
-        let path = directory.join(NAME);
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        let writes = newest(&file, log)?.map(|(writes, _)| writes);
+    pub(super) fn open(folder: &Folder, log: LogId) -> std::io::Result<Self> {
+        let file = folder.open(NAME, Access::Create)?;
+        let writes = newest(file.as_ref(), log)?.map(|(writes, _)| writes);
         if writes.is_none() {
             file.set_len(SLOT_STRIDE * 2)?;
             file.sync_all()?;
-            sync_directory(directory)?;
+            folder.sync()?;
         }
         Ok(Self { file, log, writes: writes.unwrap_or(0) })
     }
@@ -64,19 +61,19 @@ impl MarkFile {
 }
 
 /// Reads the mark of a log, without opening it for writing.
-pub(super) fn read(directory: &Path, log: LogId) -> std::io::Result<Option<Mark>> {
-    match File::open(directory.join(NAME)) {
-        Ok(file) => Ok(newest(&file, log)?.map(|(_, mark)| mark)),
+pub(super) fn read(folder: &Folder, log: LogId) -> std::io::Result<Option<Mark>> {
+    match folder.open(NAME, Access::Read) {
+        Ok(file) => Ok(newest(file.as_ref(), log)?.map(|(_, mark)| mark)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-fn newest(file: &File, log: LogId) -> std::io::Result<Option<(u64, Mark)>> {
+fn newest(file: &dyn DiskFile, log: LogId) -> std::io::Result<Option<(u64, Mark)>> {
     let mut newest: Option<(u64, Mark)> = None;
     for slot in 0..2 {
         let mut bytes = [0; SLOT_BYTES];
-        if read_up_to(file, &mut bytes, slot * SLOT_STRIDE)? < SLOT_BYTES {
+        if file.read_up_to(&mut bytes, slot * SLOT_STRIDE)? < SLOT_BYTES {
             continue;
         }
         let read = || {

@@ -21,6 +21,7 @@
 mod background;
 mod codec;
 mod committer;
+pub mod disk;
 mod error;
 mod fields;
 mod index;
@@ -31,7 +32,6 @@ mod segment;
 mod store;
 mod verify;
 
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -41,10 +41,11 @@ use parking_lot::Mutex;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 pub use error::OpenError;
-pub use verify::{VerifyError, VerifyReport, verify};
+pub use verify::{VerifyError, VerifyReport, verify, verify_on};
 
 use background::{Background, Job, MAX_WAITING_SEGMENTS};
 use committer::{Command, Committer, Pending, Request};
+use disk::{Disk, Folder, LocalDisk, Lock};
 use store::Store;
 
 use crate::admission;
@@ -73,11 +74,13 @@ pub struct Options {
     pub clock: Clock,
     /// The identity of a log that is created by this call; a new one when `None`.
     pub new_log_id: Option<LogId>,
+    /// Where the files are: the machine's own disk, unless a test has another one.
+    pub disk: Arc<dyn Disk>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { segment_bytes: 128 * 1024 * 1024, clock: Clock::system(), new_log_id: None }
+        Self { segment_bytes: 128 * 1024 * 1024, clock: Clock::system(), new_log_id: None, disk: Arc::new(LocalDisk) }
     }
 }
 
@@ -112,7 +115,7 @@ pub struct EmbeddedLog {
 struct Threads {
     committer: JoinHandle<()>,
     background: JoinHandle<()>,
-    _lock: File,
+    _lock: Box<dyn Lock>,
 }
 
 impl Threads {
@@ -135,7 +138,8 @@ impl EmbeddedLog {
             let reason = format!("{} is not between 8 KiB and 1 GiB", options.segment_bytes);
             return Err(OpenError::Option { option: "segment_bytes", reason });
         }
-        let recovered = recovery::open(directory, &options)?;
+        let folder = Folder::new(Arc::clone(&options.disk), directory);
+        let recovered = recovery::open(&folder, &options)?;
         let tail = recovered.active.next;
         let (announce, watched) = watch::channel(tail);
         let store = Arc::new(Store::new(recovered.log, recovered.segments, watched.clone()));
@@ -143,7 +147,7 @@ impl EmbeddedLog {
         let (queue, commands) = mpsc::channel(MAX_QUEUE);
         let (jobs, background_jobs) = std::sync::mpsc::sync_channel::<Job>(MAX_WAITING_SEGMENTS);
         let committer = Committer {
-            directory: directory.to_owned(),
+            folder: folder.clone(),
             segment_bytes: options.segment_bytes,
             clock: options.clock,
             store: Arc::clone(&store),
@@ -156,7 +160,7 @@ impl EmbeddedLog {
             poison: None,
         };
         let background = Background {
-            directory: directory.to_owned(),
+            folder,
             mark: recovered.mark,
             // What was found is marked anew, so that the mark no longer says that the log is closed.
             marked: Position::START,

@@ -1,14 +1,12 @@
 //! Opening a directory: what is there, what may be cut off, what is damage.
 
-use std::fs::{File, OpenOptions};
-use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use rustix::fs::FlockOperation;
 use uuid::Uuid;
 
 use super::codec::{Stored, read_record, record_bytes};
+use super::disk::{Access, DiskFile, Folder, Lock};
 use super::error::OpenError;
 use super::index::{Index, MemoryIndex};
 use super::index_file::FileIndex;
@@ -26,7 +24,7 @@ const LOCK: &str = "lock";
 pub(super) struct Active {
     pub(super) segment: Arc<Segment>,
     /// The handle for writing.
-    pub(super) file: File,
+    pub(super) file: Arc<dyn DiskFile>,
     /// Where the next batch begins.
     pub(super) offset: u64,
     /// The allocated bytes of the file.
@@ -45,7 +43,7 @@ pub(super) struct Recovered {
     pub(super) segments: Vec<Arc<Segment>>,
     pub(super) active: Active,
     pub(super) mark: MarkFile,
-    pub(super) lock: File,
+    pub(super) lock: Box<dyn Lock>,
     pub(super) report: OpenReport,
 }
 
@@ -65,13 +63,13 @@ pub(super) struct Walk {
 
 /// Walks over every batch of a segment from its start, as long as they validate.
 pub(super) fn walk(
-    file: &File,
+    file: &dyn DiskFile,
     header: &Header,
     mut visit: impl FnMut(&Stored, u64) -> Result<(), OpenError>,
 ) -> Result<Walk, OpenError> {
     let name = segment::name(header.number);
     let failed = || OpenError::io("reading", &name);
-    let file_bytes = file.metadata().map_err(failed())?.len();
+    let file_bytes = file.len().map_err(failed())?;
     let mut walk = Walk {
         next: header.base,
         offset: HEADER_BYTES,
@@ -124,32 +122,18 @@ fn index_record(index: &mut MemoryIndex, record: &Record, offset: u64, name: &st
 }
 
 /// Opens the directory as a log, creating it when it is empty.
-pub(super) fn open(directory: &Path, options: &Options) -> Result<Recovered, OpenError> {
-    let shown = directory.display().to_string();
-    std::fs::create_dir_all(directory).map_err(OpenError::io("creating", &shown))?;
-    let lock = lock(directory)?;
-    segment::remove_unpublished(directory).map_err(OpenError::io("cleaning", &shown))?;
-    let numbers = segment::list(directory)?;
-    if numbers.is_empty() { create(directory, options, lock) } else { reopen(directory, options, lock, &numbers) }
+pub(super) fn open(folder: &Folder, options: &Options) -> Result<Recovered, OpenError> {
+    folder.create().map_err(OpenError::io("creating", &folder.shown()))?;
+    let lock = folder.lock(LOCK).map_err(OpenError::io("locking", LOCK))?;
+    let lock = lock.ok_or_else(|| OpenError::Locked { directory: folder.shown() })?;
+    segment::remove_unpublished(folder).map_err(OpenError::io("cleaning", &folder.shown()))?;
+    let numbers = segment::list(folder)?;
+    if numbers.is_empty() { create(folder, options, lock) } else { reopen(folder, options, lock, &numbers) }
 }
 
-fn lock(directory: &Path) -> Result<File, OpenError> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(directory.join(LOCK))
-        .map_err(OpenError::io("opening", LOCK))?;
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(OpenError::Locked { directory: directory.display().to_string() }),
-        Err(error) => Err(OpenError::io("locking", LOCK)(error.into())),
-    }
-}
-
-fn create(directory: &Path, options: &Options, lock: File) -> Result<Recovered, OpenError> {
-    if directory.join(mark::NAME).exists() {
+fn create(folder: &Folder, options: &Options, lock: Box<dyn Lock>) -> Result<Recovered, OpenError> {
+    let names = folder.list().map_err(OpenError::io("listing", &folder.shown()))?;
+    if names.iter().any(|name| name == mark::NAME) {
         return Err(OpenError::corrupt(Position::START, &segment::name(0), "the segments of this log are gone"));
     }
     let log = options.new_log_id.unwrap_or_else(|| LogId::new(Uuid::now_v7()));
@@ -161,15 +145,12 @@ fn create(directory: &Path, options: &Options, lock: File) -> Result<Recovered, 
         tree: Tree::new(),
     };
     let name = segment::name(0);
-    let file = segment::prepare(directory, &header, options.segment_bytes).map_err(OpenError::io("creating", &name))?;
-    segment::publish(directory, 0).map_err(OpenError::io("creating", &name))?;
-    if let Some(parent) = directory.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        segment::sync_directory(parent).map_err(OpenError::io("syncing", &parent.display().to_string()))?;
-    }
-    let mark = MarkFile::open(directory, log).map_err(OpenError::io("creating", mark::NAME))?;
-    let reader = file.try_clone().map_err(OpenError::io("opening", &name))?;
+    let file = segment::prepare(folder, &header, options.segment_bytes).map_err(OpenError::io("creating", &name))?;
+    segment::publish(folder, 0).map_err(OpenError::io("creating", &name))?;
+    folder.sync_parent().map_err(OpenError::io("syncing the folder above", &folder.shown()))?;
+    let mark = MarkFile::open(folder, log).map_err(OpenError::io("creating", mark::NAME))?;
     let time = header.last_record_time;
-    let segment = Arc::new(Segment::new(header, reader, Index::Memory(MemoryIndex::default())));
+    let segment = Arc::new(Segment::new(header, Arc::clone(&file), Index::Memory(MemoryIndex::default())));
     let report = OpenReport { created: true, segments: 1, closed_in_order: true, ..OpenReport::default() };
     let active = Active {
         segment: Arc::clone(&segment),
@@ -183,32 +164,35 @@ fn create(directory: &Path, options: &Options, lock: File) -> Result<Recovered, 
     Ok(Recovered { log, segments: vec![segment], active, mark, lock, report })
 }
 
-fn reopen(directory: &Path, options: &Options, lock: File, numbers: &[u64]) -> Result<Recovered, OpenError> {
-    let headers = headers(directory, numbers)?;
+fn reopen(folder: &Folder, options: &Options, lock: Box<dyn Lock>, numbers: &[u64]) -> Result<Recovered, OpenError> {
+    let headers = headers(folder, numbers)?;
     let Some(((file, header), sealed)) = headers.split_last() else {
-        return Err(OpenError::NoLog { directory: directory.display().to_string() });
+        return Err(OpenError::NoLog { directory: folder.shown() });
     };
     let log = header.log;
-    let mark = mark::read(directory, log).map_err(OpenError::io("reading", mark::NAME))?;
+    let mark = mark::read(folder, log).map_err(OpenError::io("reading", mark::NAME))?;
     let mut report = OpenReport { segments: headers.len(), ..OpenReport::default() };
     let mut segments = Vec::with_capacity(headers.len());
     for (index, (file, header)) in sealed.iter().enumerate() {
         let next = headers.get(index + 1).map(|(_, header)| header);
-        segments.push(sealed_segment(directory, (file, header), next, &mut report)?);
+        segments.push(sealed_segment(folder, (file, header), next, &mut report)?);
     }
-    let (segment, active) = last_segment(directory, options, (file, header), mark, &mut report)?;
+    let (segment, active) = last_segment(folder, options, (file, header), mark, &mut report)?;
     segments.push(segment);
-    let mark_file = MarkFile::open(directory, log).map_err(OpenError::io("opening", mark::NAME))?;
+    let mark_file = MarkFile::open(folder, log).map_err(OpenError::io("opening", mark::NAME))?;
     report.records = active.next.get();
     report.closed_in_order = mark.is_some_and(|mark| mark.closed && mark.tail == active.next);
     Ok(Recovered { log, segments, active, mark: mark_file, lock, report })
 }
 
+/// A segment file with what its header says.
+pub(super) type Opened = (Arc<dyn DiskFile>, Header);
+
 /// Opens every segment and checks that each follows the one before.
-pub(super) fn headers(directory: &Path, numbers: &[u64]) -> Result<Vec<(File, Header)>, OpenError> {
-    let mut headers: Vec<(File, Header)> = Vec::with_capacity(numbers.len());
+pub(super) fn headers(folder: &Folder, numbers: &[u64]) -> Result<Vec<Opened>, OpenError> {
+    let mut headers: Vec<Opened> = Vec::with_capacity(numbers.len());
     for (index, number) in numbers.iter().enumerate() {
-        let (file, header) = segment::open(directory, *number, false)?;
+        let (file, header) = segment::open(folder, *number, Access::Read)?;
         let base = headers.last().map_or(Position::START, |(_, last)| last.base);
         if *number != index as u64 {
             return Err(OpenError::corrupt(base, &segment::name(index as u64), "the segment is missing"));
@@ -227,23 +211,23 @@ pub(super) fn headers(directory: &Path, numbers: &[u64]) -> Result<Vec<(File, He
 }
 
 fn sealed_segment(
-    directory: &Path,
-    (file, header): (&File, &Header),
+    folder: &Folder,
+    (file, header): (&Arc<dyn DiskFile>, &Header),
     next: Option<&Header>,
     report: &mut OpenReport,
 ) -> Result<Arc<Segment>, OpenError> {
     let name = segment::name(header.number);
-    let file = file.try_clone().map_err(OpenError::io("opening", &name))?;
-    let bytes = file.metadata().map_err(OpenError::io("reading", &name))?.len();
+    let file = Arc::clone(file);
+    let bytes = file.len().map_err(OpenError::io("reading", &name))?;
     let rows = next.map_or(0, |next| next.base.get() - header.base.get());
-    if let Some(index) = FileIndex::open(directory, header, bytes, rows) {
+    if let Some(index) = FileIndex::open(folder, header, bytes, rows) {
         return Ok(Arc::new(Segment::new(header.clone(), file, Index::File(index))));
     }
     let mut index = MemoryIndex::default();
-    let walk = walk(&file, header, |stored, offset| index_record(&mut index, &stored.record, offset, &name))?;
+    let walk = walk(file.as_ref(), header, |stored, offset| index_record(&mut index, &stored.record, offset, &name))?;
     check_sealed(&walk, next, &name)?;
     let index =
-        FileIndex::write(directory, header, bytes, &index).map_err(OpenError::io("writing the index of", &name))?;
+        FileIndex::write(folder, header, bytes, &index).map_err(OpenError::io("writing the index of", &name))?;
     report.indexes_rebuilt += 1;
     Ok(Arc::new(Segment::new(header.clone(), file, Index::File(index))))
 }
@@ -263,7 +247,12 @@ pub(super) fn check_sealed(walk: &Walk, next: Option<&Header>, name: &str) -> Re
 }
 
 /// Why what follows the last valid batch must not be cut off, when it must not.
-pub(super) fn damage_at_tail(file: &File, header: &Header, walk: &Walk, mark: Option<Mark>) -> Result<(), OpenError> {
+pub(super) fn damage_at_tail(
+    file: &dyn DiskFile,
+    header: &Header,
+    walk: &Walk,
+    mark: Option<Mark>,
+) -> Result<(), OpenError> {
     let name = segment::name(header.number);
     let later =
         segment::later_batch(file, walk.offset, walk.next, header.seed()).map_err(OpenError::io("reading", &name))?;
@@ -286,31 +275,30 @@ pub(super) fn damage_at_tail(file: &File, header: &Header, walk: &Walk, mark: Op
 }
 
 fn last_segment(
-    directory: &Path,
+    folder: &Folder,
     options: &Options,
-    (reader, header): (&File, &Header),
+    (reader, header): (&Arc<dyn DiskFile>, &Header),
     mark: Option<Mark>,
     report: &mut OpenReport,
 ) -> Result<(Arc<Segment>, Active), OpenError> {
     let name = segment::name(header.number);
     let failed = |action| OpenError::io(action, &name);
     let mut index = MemoryIndex::default();
-    let walk = walk(reader, header, |stored, offset| index_record(&mut index, &stored.record, offset, &name))?;
-    damage_at_tail(reader, header, &walk, mark)?;
-    let (file, _) = segment::open(directory, header.number, true)?;
-    let torn = segment::bytes_in_use(&file, walk.offset).map_err(failed("reading"))?;
-    let mut file_bytes = file.metadata().map_err(failed("reading"))?.len();
+    let walk = walk(reader.as_ref(), header, |stored, offset| index_record(&mut index, &stored.record, offset, &name))?;
+    damage_at_tail(reader.as_ref(), header, &walk, mark)?;
+    let (file, _) = segment::open(folder, header.number, Access::Write)?;
+    let torn = segment::bytes_in_use(file.as_ref(), walk.offset).map_err(failed("reading"))?;
+    let mut file_bytes = file.len().map_err(failed("reading"))?;
     if torn > 0 || file_bytes < walk.offset {
         // Nothing in here was acknowledged. Zeros take its place, so that it can never be read as something later.
         tracing::warn!(file = %name, position = walk.next.get(), bytes = torn, "cut off a torn tail that was never acknowledged");
         file_bytes = file_bytes.max(options.segment_bytes).max(walk.offset);
         file.set_len(walk.offset).map_err(failed("cutting"))?;
-        segment::grow(&file, file_bytes).map_err(failed("growing"))?;
+        file.allocate(file_bytes).map_err(failed("growing"))?;
         file.sync_all().map_err(failed("syncing"))?;
         report.truncated_bytes = torn;
     }
-    let reader = reader.try_clone().map_err(failed("opening"))?;
-    let segment = Arc::new(Segment::new(header.clone(), reader, Index::Memory(index)));
+    let segment = Arc::new(Segment::new(header.clone(), Arc::clone(reader), Index::Memory(index)));
     let active = Active {
         segment: Arc::clone(&segment),
         file,

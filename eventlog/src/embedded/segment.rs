@@ -1,14 +1,12 @@
 //! Segment files: names, header, preallocation, and the walk over their batches.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use rustix::fs::FallocateFlags;
 use uuid::Uuid;
 
 use super::codec::{BATCH_ALIGNMENT, BATCH_HEADER, BATCH_MAGIC, BatchHeader, batch_checksum, padding, seed, timestamp};
+use super::disk::{Access, DiskFile, Folder};
 use super::error::OpenError;
 use super::fields::{Fields, put_at};
 use crate::record::{RECORD_FORMAT_VERSION, nanoseconds};
@@ -96,112 +94,58 @@ pub(super) fn name(number: u64) -> String {
 }
 
 /// The numbers of the segments in a directory, ascending.
-pub(super) fn list(directory: &Path) -> Result<Vec<u64>, OpenError> {
-    let failed = || OpenError::io("listing", &directory.display().to_string());
-    let mut numbers = Vec::new();
-    for entry in std::fs::read_dir(directory).map_err(failed())? {
-        let path = entry.map_err(failed())?.path();
-        if path.extension().is_some_and(|extension| extension == SUFFIX)
-            && let Some(number) = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok())
-        {
-            numbers.push(number);
-        }
-    }
+pub(super) fn list(folder: &Folder) -> Result<Vec<u64>, OpenError> {
+    let names = folder.list().map_err(OpenError::io("listing", &folder.shown()))?;
+    let number = |name: &String| name.strip_suffix(SUFFIX)?.strip_suffix('.')?.parse().ok();
+    let mut numbers: Vec<u64> = names.iter().filter_map(number).collect();
     numbers.sort_unstable();
     Ok(numbers)
 }
 
-/// Makes names in the directory durable.
-pub(super) fn sync_directory(directory: &Path) -> std::io::Result<()> {
-    File::open(directory)?.sync_all()
-}
-
 /// Creates a segment of `bytes` zeros with its header, not yet under its name: see [`publish`].
-pub(super) fn prepare(directory: &Path, header: &Header, bytes: u64) -> std::io::Result<File> {
-    let path = unpublished(directory, header.number);
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path)?;
+pub(super) fn prepare(folder: &Folder, header: &Header, bytes: u64) -> std::io::Result<Arc<dyn DiskFile>> {
+    let name = unpublished(header.number);
+    let file = folder.open(&name, Access::Empty)?;
     let filled =
-        grow(&file, bytes).and_then(|()| file.write_all_at(&header.to_bytes(), 0)).and_then(|()| file.sync_all());
+        file.allocate(bytes).and_then(|()| file.write_all_at(&header.to_bytes(), 0)).and_then(|()| file.sync_all());
     match filled {
         Ok(()) => Ok(file),
         Err(error) => {
             drop(file);
             // What could not be made is of no use; the reason that counts is the first one.
-            let _ = std::fs::remove_file(&path);
+            let _ = folder.remove(&name);
             Err(error)
         }
     }
 }
 
 /// Gives a prepared segment its name: from here on it belongs to the log.
-pub(super) fn publish(directory: &Path, number: u64) -> std::io::Result<()> {
-    std::fs::rename(unpublished(directory, number), directory.join(name(number)))?;
-    sync_directory(directory)
+pub(super) fn publish(folder: &Folder, number: u64) -> std::io::Result<()> {
+    folder.rename(&unpublished(number), &name(number))?;
+    folder.sync()
 }
 
-fn unpublished(directory: &Path, number: u64) -> PathBuf {
-    directory.join(format!("{number:010}.unpublished"))
+fn unpublished(number: u64) -> String {
+    format!("{number:010}.unpublished")
 }
 
 /// Removes what a crash left between [`prepare`] and [`publish`].
-pub(super) fn remove_unpublished(directory: &Path) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(directory)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "unpublished") {
-            std::fs::remove_file(path)?;
-        }
-    }
-    Ok(())
-}
-
-/// Allocates zeros up to this length, so that a full disk shows here and not in the middle of a batch.
-pub(super) fn grow(file: &File, bytes: u64) -> std::io::Result<()> {
-    match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, bytes) {
-        Ok(()) => Ok(()),
-        Err(rustix::io::Errno::OPNOTSUPP) => {
-            let zeros = vec![0_u8; 1 << 16];
-            let mut at = file.metadata()?.len();
-            while at < bytes {
-                let count = usize::try_from(bytes - at).unwrap_or(usize::MAX).min(zeros.len());
-                file.write_all_at(zeros.get(..count).unwrap_or_default(), at)?;
-                at += count as u64;
-            }
-            Ok(())
-        }
-        Err(error) => Err(error.into()),
-    }
+pub(super) fn remove_unpublished(folder: &Folder) -> std::io::Result<()> {
+    folder.list()?.iter().filter(|name| name.ends_with(".unpublished")).try_for_each(|name| folder.remove(name))
 }
 
 /// Opens a segment and reads its header.
-pub(super) fn open(directory: &Path, number: u64, write: bool) -> Result<(File, Header), OpenError> {
+pub(super) fn open(folder: &Folder, number: u64, access: Access) -> Result<(Arc<dyn DiskFile>, Header), OpenError> {
     let name = name(number);
-    let file = OpenOptions::new()
-        .read(true)
-        .write(write)
-        .open(directory.join(&name))
-        .map_err(OpenError::io("opening", &name))?;
+    let file = folder.open(&name, access).map_err(OpenError::io("opening", &name))?;
     let mut bytes = vec![0; usize::try_from(HEADER_BYTES).unwrap_or(0)];
-    let read = read_up_to(&file, &mut bytes, 0).map_err(OpenError::io("reading", &name))?;
+    let read = file.read_up_to(&mut bytes, 0).map_err(OpenError::io("reading", &name))?;
     bytes.truncate(read);
     let header = Header::read(&bytes, &name)?;
     if header.number != number {
         return Err(OpenError::corrupt(header.base, &name, format!("the header says segment {}", header.number)));
     }
     Ok((file, header))
-}
-
-/// Reads until the buffer is full or the file ends; answers how many bytes came.
-pub(super) fn read_up_to(file: &File, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
-    let mut done = 0;
-    while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
-        match file.read_at(rest, offset + done as u64) {
-            Ok(0) => break,
-            Ok(count) => done += count,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(done)
 }
 
 /// What stands at an offset.
@@ -221,9 +165,9 @@ pub(super) enum Found {
 }
 
 /// Reads the batch at this offset.
-pub(super) fn batch_at(file: &File, file_bytes: u64, offset: u64, seed: u32) -> std::io::Result<Found> {
+pub(super) fn batch_at(file: &dyn DiskFile, file_bytes: u64, offset: u64, seed: u32) -> std::io::Result<Found> {
     let mut bytes = [0; BATCH_HEADER];
-    if read_up_to(file, &mut bytes, offset)? < BATCH_HEADER {
+    if file.read_up_to(&mut bytes, offset)? < BATCH_HEADER {
         return Ok(Found::Nothing("the file ends"));
     }
     let Some(header) = BatchHeader::read(&bytes) else { return Ok(Found::Nothing("no batch begins here")) };
@@ -233,7 +177,7 @@ pub(super) fn batch_at(file: &File, file_bytes: u64, offset: u64, seed: u32) -> 
         return Ok(Found::Nothing("the batch header does not fit"));
     }
     let mut records = vec![0; header.length as usize];
-    if read_up_to(file, &mut records, records_at)? < records.len() {
+    if file.read_up_to(&mut records, records_at)? < records.len() {
         return Ok(Found::Nothing("the file ends within the batch"));
     }
     if batch_checksum(&bytes, &records, seed) != header.checksum {
@@ -244,17 +188,17 @@ pub(super) fn batch_at(file: &File, file_bytes: u64, offset: u64, seed: u32) -> 
 
 /// The first batch at or after this offset whose checksum fits and that begins at this position or later.
 pub(super) fn later_batch(
-    file: &File,
+    file: &dyn DiskFile,
     from: u64,
     position: Position,
     seed: u32,
 ) -> std::io::Result<Option<BatchHeader>> {
     const WINDOW: usize = 1 << 20;
-    let file_bytes = file.metadata()?.len();
+    let file_bytes = file.len()?;
     let mut window = vec![0; WINDOW];
     let mut at = from.next_multiple_of(BATCH_ALIGNMENT);
     while at < file_bytes {
-        let read = read_up_to(file, &mut window, at)?;
+        let read = file.read_up_to(&mut window, at)?;
         for (index, block) in window.get(..read).unwrap_or_default().chunks(BATCH_ALIGNMENT as usize).enumerate() {
             if block.starts_with(&BATCH_MAGIC)
                 && let Found::Batch { header, .. } =
@@ -270,13 +214,13 @@ pub(super) fn later_batch(
 }
 
 /// The number of bytes from `from` to the last one that is not zero.
-pub(super) fn bytes_in_use(file: &File, from: u64) -> std::io::Result<u64> {
+pub(super) fn bytes_in_use(file: &dyn DiskFile, from: u64) -> std::io::Result<u64> {
     const WINDOW: usize = 1 << 20;
     let mut window = vec![0; WINDOW];
     let mut at = from;
     let mut used = 0;
     loop {
-        let read = read_up_to(file, &mut window, at)?;
+        let read = file.read_up_to(&mut window, at)?;
         if let Some(last) = window.get(..read).unwrap_or_default().iter().rposition(|byte| *byte != 0) {
             used = at + last as u64 + 1 - from;
         }

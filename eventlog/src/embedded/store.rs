@@ -1,7 +1,5 @@
 //! What readers and the committer share: the segments with their indexes, and how records are read from them.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,9 +8,10 @@ use parking_lot::RwLock;
 use tokio::sync::watch;
 
 use super::codec::{AT_RECORD_TIME, RECORD_PREFIX, read_record, record_bytes, timestamp};
+use super::disk::DiskFile;
 use super::error::read_io;
 use super::index::{Index, Key};
-use super::segment::{Header, name, read_up_to};
+use super::segment::{Header, name};
 use crate::{Direction, EventId, LogId, MAX_PAGE, Position, Query, ReadError, Record, Revision, StreamId};
 
 /// The most bytes that one read of a file asks for, apart from a single larger record.
@@ -25,12 +24,12 @@ const LAST_RECORD_GUESS: usize = 4096;
 pub(super) struct Segment {
     pub(super) header: Header,
     pub(super) name: String,
-    pub(super) file: File,
+    pub(super) file: Arc<dyn DiskFile>,
     pub(super) index: RwLock<Index>,
 }
 
 impl Segment {
-    pub(super) fn new(header: Header, file: File, index: Index) -> Self {
+    pub(super) fn new(header: Header, file: Arc<dyn DiskFile>, index: Index) -> Self {
         Self { name: name(header.number), header, file, index: RwLock::new(index) }
     }
 
@@ -95,7 +94,7 @@ impl Segment {
         let (Some(start), Some(last)) = (offsets.first().copied(), offsets.last().copied()) else { return Ok(()) };
         let last_at = (last - start) as usize;
         let mut buffer = vec![0; last_at + LAST_RECORD_GUESS];
-        let read = read_up_to(&self.file, &mut buffer, u64::from(start)).map_err(read_io(&self.name))?;
+        let read = self.file.read_up_to(&mut buffer, u64::from(start)).map_err(read_io(&self.name))?;
         buffer.truncate(read);
         let last_row = row + offsets.len() as u32 - 1;
         let needed = buffer.get(last_at..).and_then(record_bytes).map(|bytes| last_at + bytes);

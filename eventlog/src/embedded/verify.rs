@@ -1,16 +1,17 @@
 //! Rereading everything: what an auditor, a backup and a doubtful operator want to know.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::codec::Stored;
+use super::disk::{Access, Disk, DiskFile, Folder};
 use super::error::OpenError;
 use super::recovery::{check_sealed, damage_at_tail, headers, walk};
 use super::segment::Header;
 use super::{mark, segment};
 use crate::tree::Tree;
-use crate::{Digest, DigestAlgorithm, EventId, LogId, Position, Record, Revision, StreamId, frames};
+use crate::{Digest, DigestAlgorithm, EventId, LogId, PayloadState, Position, Record, Revision, StreamId, frames};
 
 /// What was reread and found right.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct VerifyReport {
     pub readings: u64,
     /// The bytes of all payloads.
     pub payload_bytes: u64,
+    /// The records whose payload was dropped, as runs of a first and a last position. Whether that was right, the log's own events say.
+    pub dropped: Vec<(Position, Position)>,
     /// The root of the RFC 6962 tree over the leaf digests.
     pub root: Digest,
     /// Bytes after the last whole batch: a torn tail, or a batch that is being written right now.
@@ -71,18 +74,30 @@ pub enum VerifyError {
 /// # Errors
 /// [`VerifyError`] names the first record that is not right.
 pub fn verify(directory: &Path) -> Result<VerifyReport, VerifyError> {
-    if segment::list(directory)?.is_empty() {
-        return Err(OpenError::NoLog { directory: directory.display().to_string() }.into());
+    verify_folder(&Folder::local(directory))
+}
+
+/// [`verify`] on a disk of one's own.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_on(disk: Arc<dyn Disk>, directory: &Path) -> Result<VerifyReport, VerifyError> {
+    verify_folder(&Folder::new(disk, directory))
+}
+
+fn verify_folder(folder: &Folder) -> Result<VerifyReport, VerifyError> {
+    if segment::list(folder)?.is_empty() {
+        return Err(OpenError::NoLog { directory: folder.shown() }.into());
     }
-    let (_, first) = segment::open(directory, 0, false)?;
+    let (_, first) = segment::open(folder, 0, Access::Read)?;
     // Ordering: the mark is read before the segments are listed, so that in a log that is in use it is not ahead of what is reread.
-    let mark = mark::read(directory, first.log).map_err(OpenError::io("reading", mark::NAME))?;
-    let headers = headers(directory, &segment::list(directory)?)?;
+    let mark = mark::read(folder, first.log).map_err(OpenError::io("reading", mark::NAME))?;
+    let headers = headers(folder, &segment::list(folder)?)?;
     let mut checker = Checker::new(first.log);
     for (index, (file, header)) in headers.iter().enumerate() {
         let name = segment::name(header.number);
         let mut problem = None;
-        let walked = walk(file, header, |stored, _| {
+        let walked = walk(file.as_ref(), header, |stored, _| {
             checker.check(stored, &name).map_err(|error| {
                 let refused = OpenError::corrupt(stored.record.position, &name, error.to_string());
                 problem = Some(error);
@@ -96,13 +111,13 @@ pub fn verify(directory: &Path) -> Result<VerifyReport, VerifyError> {
         match headers.get(index + 1) {
             Some((_, next)) => check_sealed(&walked, Some(next), &name)?,
             None => {
-                if let Err(error) = damage_at_tail(file, header, &walked, mark)
-                    && !completed_meanwhile(file, header, walked.offset)?
+                if let Err(error) = damage_at_tail(file.as_ref(), header, &walked, mark)
+                    && !completed_meanwhile(file.as_ref(), header, walked.offset)?
                 {
                     return Err(error.into());
                 }
                 checker.report.tail_bytes =
-                    segment::bytes_in_use(file, walked.offset).map_err(OpenError::io("reading", &name))?;
+                    segment::bytes_in_use(file.as_ref(), walked.offset).map_err(OpenError::io("reading", &name))?;
             }
         }
     }
@@ -110,9 +125,9 @@ pub fn verify(directory: &Path) -> Result<VerifyReport, VerifyError> {
 }
 
 /// Whether the batch at the end of the walk is whole by now: then it was being written, not damaged.
-fn completed_meanwhile(file: &File, header: &Header, offset: u64) -> Result<bool, OpenError> {
+fn completed_meanwhile(file: &dyn DiskFile, header: &Header, offset: u64) -> Result<bool, OpenError> {
     let failed = || OpenError::io("reading", &segment::name(header.number));
-    let file_bytes = file.metadata().map_err(failed())?.len();
+    let file_bytes = file.len().map_err(failed())?;
     let found = segment::batch_at(file, file_bytes, offset, header.seed()).map_err(failed())?;
     Ok(matches!(found, segment::Found::Batch { .. }))
 }
@@ -133,6 +148,7 @@ impl Checker {
             streams: 0,
             readings: 0,
             payload_bytes: 0,
+            dropped: Vec::new(),
             root: Tree::new().root(),
             tail_bytes: 0,
         };
@@ -158,12 +174,24 @@ impl Checker {
                 Err(VerifyError::Digest { position, file: file.to_owned(), what, stored, found })
             }
         };
-        digest("the payload digest", record.payload_digest.digest, self.payload_digest(record, file)?)?;
+        match record.payload_state {
+            PayloadState::Present => {
+                digest("the payload digest", record.payload_digest.digest, self.payload_digest(record, file)?)?;
+            }
+            PayloadState::Dropped => self.dropped(position),
+        }
         digest("the leaf digest", *leaf, record.leaf_digest())?;
         self.tree.push(*leaf);
         self.report.records += 1;
         self.report.payload_bytes += record.payload.len() as u64;
         Ok(())
+    }
+
+    fn dropped(&mut self, position: Position) {
+        match self.report.dropped.last_mut() {
+            Some((_, last)) if last.next() == position => *last = position,
+            _ => self.report.dropped.push((position, position)),
+        }
     }
 
     fn payload_digest(&mut self, record: &Record, file: &str) -> Result<Digest, VerifyError> {

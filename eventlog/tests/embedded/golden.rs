@@ -105,8 +105,12 @@ async fn the_same_events_still_make_the_same_segments() {
     let clock = Clock::from_fn(move || {
         Timestamp::from_second(second.fetch_add(1, std::sync::atomic::Ordering::SeqCst)).unwrap()
     });
-    let options =
-        Options { segment_bytes: 8 * 1024, clock, new_log_id: Some(LogId::new(Uuid::from_u128(0x4d69_6c6c))) };
+    let options = Options {
+        segment_bytes: 8 * 1024,
+        clock,
+        new_log_id: Some(LogId::new(Uuid::from_u128(0x4d69_6c6c))),
+        ..Options::default()
+    };
     let log = EmbeddedLog::open(scratch.path(), options).unwrap();
     for call in calls() {
         let _ = log.append(AppendCondition::none(), call).await.unwrap();
