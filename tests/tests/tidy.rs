@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use tests::workspace;
 
 /// Each crate, and the crates of ours that it may know. What is not listed is forbidden.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("domain", &[]),
     ("eventlog", &[]),
+    ("eventlog/eventually", &["eventlog"]),
     ("projections", &["domain", "eventlog"]),
     ("connectors", &["domain", "eventlog", "projections"]),
     ("knowledge", &["domain", "eventlog", "projections"]),
@@ -21,7 +22,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
 ];
 
 /// Libraries that exactly one crate names.
-const HEAVY: [(&str, &str); 10] = [
+const HEAVY: [(&str, &str); 11] = [
     ("surrealdb", "knowledge"),
     ("tantivy", "knowledge"),
     ("tantivy-jieba", "knowledge"),
@@ -32,6 +33,7 @@ const HEAVY: [(&str, &str); 10] = [
     ("async-opcua", "connectors"),
     ("rumqttd", "simulator"),
     ("axum", "api"),
+    ("eventually-core", "eventlog/eventually"),
 ];
 
 fn manifest(folder: &str) -> toml::Table {
@@ -84,6 +86,21 @@ fn each_heavy_library_is_named_once() {
             .collect();
         assert_eq!(users, [owner], "{library}");
     }
+}
+
+#[test]
+fn one_version_of_the_runtime_is_built() {
+    let lock: toml::Table = std::fs::read_to_string(workspace().join("Cargo.lock")).unwrap().parse().unwrap();
+    let packages = lock["package"].as_array().unwrap();
+    let versions = |name: &str| -> Vec<&str> {
+        let named = packages.iter().filter(|package| package["name"].as_str() == Some(name));
+        named.map(|package| package["version"].as_str().unwrap()).collect()
+    };
+    let runtime = versions("tokio");
+    assert!(matches!(runtime[..], [version] if version.starts_with("1.")), "{runtime:?}");
+    // The part of the crate eventually that would bring tokio 0.2.
+    assert!(versions("eventually-util").is_empty());
+    assert_eq!(versions("eventually-core"), ["0.4.0"]);
 }
 
 #[test]
