@@ -13,4 +13,5 @@ mod golden;
 mod indexes;
 mod kill;
 mod model;
+mod python_reader;
 mod support;

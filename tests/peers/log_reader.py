@@ -1,0 +1,632 @@
+#!/usr/bin/env python3
+"""Reads a log of Millwright from its files: an independent reader, written from docs/log-format.md alone, with Python's standard library only.
+
+    log_reader.py DIRECTORY             checks everything and prints one line of JSON: sizes, the root of the tree
+    log_reader.py DIRECTORY --records   prints each record before that, one line of JSON each, frames decoded
+
+Every checksum, leaf digest, payload digest, frame digest, the tree of each segment header and the indexes are computed anew.
+The exit status is 0 when everything fits, and 1, with the reason on the standard error, when anything does not.
+"""
+
+import hashlib
+import json
+import struct
+import sys
+import uuid
+from pathlib import Path
+
+U64 = (1 << 64) - 1
+
+
+class Damage(Exception):
+    """What is on disk is not what was written."""
+
+
+def need(holds, reason):
+    if not holds:
+        raise Damage(reason)
+
+
+# --- Checksums and digests -------------------------------------------------------------------------------------------------------------------
+
+
+def _crc_table():
+    table = []
+    for value in range(256):
+        for _ in range(8):
+            value = (value >> 1) ^ (0x82F63B78 if value & 1 else 0)
+        table.append(value)
+    return table
+
+
+CRC_TABLE = _crc_table()
+
+
+def crc32c(data, start=0):
+    """The Castagnoli checksum of `data`, going on from the checksum `start`."""
+    value = start ^ 0xFFFFFFFF
+    table = CRC_TABLE
+    for byte in data:
+        value = (value >> 8) ^ table[(value ^ byte) & 0xFF]
+    return value ^ 0xFFFFFFFF
+
+
+def sha256(*parts):
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.digest()
+
+
+class Tree:
+    """RFC 6962, section 2.1: the roots of the complete subtrees, the largest first."""
+
+    def __init__(self):
+        self.size = 0
+        self.roots = []
+
+    def push(self, leaf_digest):
+        self.roots.append(leaf_digest)
+        self.size += 1
+        filled = self.size
+        while filled % 2 == 0:
+            right = self.roots.pop()
+            self.roots.append(sha256(b"\x01", self.roots.pop(), right))
+            filled //= 2
+
+    def root(self):
+        if not self.roots:
+            return sha256(b"")
+        root = self.roots[-1]
+        for left in reversed(self.roots[:-1]):
+            root = sha256(b"\x01", left, root)
+        return root
+
+
+# --- Bytes -----------------------------------------------------------------------------------------------------------------------------------
+
+
+class Cursor:
+    """Takes values from the front of some bytes; what ends too early is damage."""
+
+    def __init__(self, data, at=0):
+        self.data = data
+        self.at = at
+
+    def bytes(self, count):
+        need(self.at + count <= len(self.data), "a value ends beyond its block")
+        taken = bytes(self.data[self.at : self.at + count])
+        self.at += count
+        return taken
+
+    def number(self, form):
+        return struct.unpack("<" + form, self.bytes(struct.calcsize("<" + form)))[0]
+
+    def uuid(self):
+        return str(uuid.UUID(bytes=self.bytes(16)))
+
+    def text(self, count):
+        try:
+            return self.bytes(count).decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise Damage("a text is not UTF-8") from error
+
+    def varint(self):
+        value = 0
+        for place in range(10):
+            byte = self.number("B")
+            value |= (byte & 0x7F) << (7 * place)
+            if byte < 0x80:
+                need(value <= U64, "a varint has more than 64 bits")
+                return value
+        raise Damage("a varint has more than 64 bits")
+
+    def signed(self):
+        value = self.varint()
+        return (value >> 1) ^ -(value & 1)
+
+    def bits(self, count):
+        packed = self.bytes((count + 7) // 8)
+        return [packed[row // 8] >> (row % 8) & 1 for row in range(count)]
+
+    def end(self, what):
+        need(self.at == len(self.data), f"bytes are left over after {what}")
+
+
+def wrapped_signed(value):
+    """The value as a signed 64-bit number."""
+    value &= U64
+    return value - (1 << 64) if value >> 63 else value
+
+
+# --- Frames ----------------------------------------------------------------------------------------------------------------------------------
+
+MAX_READINGS = 20_000
+BOOLEAN, INTEGER, FLOAT, TEXT = range(4)
+
+
+class Column:
+    """One signal's readings of one kind. A float is kept as its 64 bits."""
+
+    def __init__(self, cursor):
+        start = cursor.at
+        self.signal = cursor.text(cursor.varint())
+        self.kind = cursor.number("B")
+        need(self.kind <= TEXT, "a column has an unknown kind")
+        rows = self.rows = cursor.varint()
+        need(1 <= rows <= MAX_READINGS, "a column has no rows, or too many")
+        bounds = [cursor.number(form) for form in "qqQQ"]
+        length = cursor.varint()
+        above = bytes(cursor.data[start : cursor.at])
+        checksum = cursor.number("I")
+        body = cursor.bytes(length)
+        need(crc32c(body, crc32c(above)) == checksum, f"the checksum of column {self.signal} does not fit")
+        body = Cursor(body)
+        self.times = self._times(body)
+        self.sequences = self._sequences(body)
+        self.values = self._values(body)
+        self.statuses = self._statuses(body)
+        body.end("a column")
+        self._check(bounds)
+
+    def _times(self, body):
+        times, time, step = [], 0, 0
+        for _ in range(self.rows):
+            step = wrapped_signed(step + body.signed())
+            time = wrapped_signed(time + step)
+            times.append(time)
+        return times
+
+    def _sequences(self, body):
+        mode = body.number("B")
+        need(mode <= 2, "unknown sequences")
+        there = [mode == 1] * self.rows if mode < 2 else body.bits(self.rows)
+        sequences, last = [], 0
+        for here in there:
+            if here:
+                last = (last + body.signed()) & U64
+            sequences.append(last if here else None)
+        return sequences
+
+    def _values(self, body):
+        if self.kind == BOOLEAN:
+            return body.bits(self.rows)
+        if self.kind == INTEGER:
+            return self._whole(body)
+        if self.kind == FLOAT:
+            return self._floats(body)
+        texts = [body.text(body.varint()) for _ in range(body.varint())]
+        indexes = [body.varint() for _ in range(self.rows)]
+        need(all(index < len(texts) for index in indexes), "a text has no such index")
+        return [texts[index] for index in indexes]
+
+    def _whole(self, body):
+        values, value = [], 0
+        for _ in range(self.rows):
+            value = wrapped_signed(value + body.signed())
+            values.append(value)
+        return values
+
+    def _floats(self, body):
+        mode = body.number("B")
+        if mode == 0:
+            return [body.number("Q") for _ in range(self.rows)]
+        if mode == 1:
+            values, last = [], 0
+            for _ in range(self.rows):
+                shape = body.number("B")
+                kept, cut = shape & 15, shape >> 4
+                need(kept + cut <= 8 and (kept > 0 or cut == 0), "a float does not have 8 bytes")
+                last ^= int.from_bytes(body.bytes(kept), "little") << (8 * cut)
+                values.append(last)
+            return values
+        need(mode == 2, "unknown floats")
+        places = body.number("B")
+        need(places <= 6, "a float has too many decimal places")
+        return [float_bits(float(whole) / float(10**places)) for whole in self._whole(body)]
+
+    def _statuses(self, body):
+        statuses = []
+        while len(statuses) < self.rows:
+            run = body.varint()
+            need(1 <= run <= self.rows - len(statuses), "a run of statuses has no length, or too much")
+            statuses += [body.number("I")] * run
+        return statuses
+
+    def _check(self, bounds):
+        least_time, greatest_time, least, greatest = bounds
+        need((min(self.times), max(self.times)) == (least_time, greatest_time), "the bounds of the times do not fit")
+        order = [(time, -1 if sequence is None else sequence) for time, sequence in zip(self.times, self.sequences)]
+        need(order == sorted(order), "the rows of a column do not ascend")
+        if self.kind == FLOAT:
+            numbers = [value for value in map(bits_float, self.values) if value == value]
+            if numbers:
+                found = (bits_float(least), bits_float(greatest))
+                need(found == (min(numbers), max(numbers)), "the bounds of the values do not fit")
+            else:
+                need(all(bound != bound for bound in map(bits_float, (least, greatest))), "a bound is not NaN")
+        elif self.kind == TEXT:
+            need((least, greatest) == (0, 0), "texts have no bounds")
+        else:
+            found = (wrapped_signed(least), wrapped_signed(greatest))
+            need(found == (min(self.values), max(self.values)), "the bounds of the values do not fit")
+
+    def canonical(self):
+        signal = self.signal.encode()
+        yield struct.pack("<I", len(signal)) + signal + struct.pack("<BI", self.kind, self.rows)
+        yield struct.pack(f"<{self.rows}q", *self.times)
+        if all(sequence is None for sequence in self.sequences):
+            yield b"\0"
+        else:
+            yield b"\1"
+            for sequence in self.sequences:
+                yield struct.pack("<BQ", sequence is not None, sequence or 0)
+        if self.kind == TEXT:
+            for text in map(str.encode, self.values):
+                yield struct.pack("<I", len(text)) + text
+        else:
+            yield struct.pack(f"<{self.rows}{'BqQ'[self.kind]}", *self.values)
+        if any(self.statuses):
+            yield b"\1" + struct.pack(f"<{self.rows}I", *self.statuses)
+        else:
+            yield b"\0"
+
+    def readings(self):
+        name = ("boolean", "integer", "float", "text")[self.kind]
+        for time, sequence, value, status in zip(self.times, self.sequences, self.values, self.statuses):
+            if self.kind == FLOAT:
+                value = f"{value:016x}"
+            yield [self.signal, str(time), None if sequence is None else str(sequence), name, str(value), status]
+
+
+def float_bits(value):
+    return struct.unpack("<Q", struct.pack("<d", value))[0]
+
+
+def bits_float(bits):
+    return struct.unpack("<d", struct.pack("<Q", bits))[0]
+
+
+def read_frame(payload):
+    """The columns of a frame."""
+    cursor = Cursor(payload)
+    need(cursor.bytes(3) == b"MWF", "a frame does not begin with MWF")
+    need(cursor.number("B") == 1, "a frame has an unknown version")
+    columns = []
+    for _ in range(cursor.varint()):
+        columns.append(Column(cursor))
+        need(sum(column.rows for column in columns) <= MAX_READINGS, "a frame has too many readings")
+    cursor.end("a frame")
+    keys = [(column.signal.encode(), column.kind) for column in columns]
+    need(all(one < next for one, next in zip(keys, keys[1:])), "the columns of a frame do not ascend")
+    return columns
+
+
+def frame_digest(columns):
+    digest = hashlib.sha256(b"millwright frame 1\n" + struct.pack("<I", len(columns)))
+    for column in columns:
+        for part in column.canonical():
+            digest.update(part)
+    return digest.digest()
+
+
+# --- Records ---------------------------------------------------------------------------------------------------------------------------------
+
+CONTENT_TYPES = {1: "application/json", 2: "application/vnd.millwright.frame", 3: "application/octet-stream"}
+DIGEST_ALGORITHMS = {1: "sha-256", 2: "frame-sha-256"}
+ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def quoted(text):
+    """A JSON string as leaves write it."""
+    if text is None:
+        return "null"
+    return '"' + "".join(ESCAPES.get(c) or (f"\\u{ord(c):04x}" if c < " " else c) for c in text) + '"'
+
+
+class Record:
+    """One record, from its body."""
+
+    def __init__(self, body):
+        cursor = Cursor(body)
+        self.position = cursor.number("Q")
+        self.revision = cursor.number("Q")
+        self.record_time = cursor.number("q")
+        self.leaf_digest = cursor.bytes(32)
+        self.id = cursor.uuid()
+        self.payload_digest = cursor.bytes(32)
+        flags, content_type, algorithm, zero = cursor.bytes(4)
+        need(flags < 128 and zero == 0, "a record has unknown flags")
+        need(content_type in CONTENT_TYPES and algorithm in DIGEST_ALGORITHMS, "a record has an unknown type or digest")
+        self.content_type = CONTENT_TYPES[content_type]
+        self.digest_algorithm = DIGEST_ALGORITHMS[algorithm]
+        self.schema_version = cursor.number("H")
+        tags = cursor.number("H")
+        self.event_time = cursor.number("q") if flags & 1 else None
+        self.correlation_id = cursor.uuid() if flags & 2 else None
+        self.causation_id = cursor.uuid() if flags & 4 else None
+        self.data_key_id = cursor.uuid() if flags & 8 else None
+        text = lambda: cursor.text(cursor.number("H"))
+        self.stream, self.event_type, self.actor = text(), text(), text()
+        self.source = text() if flags & 16 else None
+        self.external_id = text() if flags & 32 else None
+        self.tags = [text() for _ in range(tags)]
+        self.payload = cursor.bytes(cursor.number("I"))
+        cursor.end("a record")
+        need(sha256(b"\0", self.leaf()) == self.leaf_digest, f"the leaf digest of record {self.position} does not fit")
+        self.columns = None
+        if flags & 64:
+            need(self.payload == b"", "a payload that was dropped is there")
+            self.payload = None
+        else:
+            self.check_payload()
+
+    def check_payload(self):
+        if self.digest_algorithm == "frame-sha-256":
+            self.columns = read_frame(self.payload)
+            digest = frame_digest(self.columns)
+        else:
+            digest = sha256(self.payload)
+        need(digest == self.payload_digest, f"the payload digest of record {self.position} does not fit")
+
+    def leaf(self):
+        time = None if self.event_time is None else str(self.event_time)
+        fields = [
+            ("v", "1"),
+            ("position", quoted(str(self.position))),
+            ("record_time_ns", quoted(str(self.record_time))),
+            ("event_time_ns", quoted(time)),
+            ("id", quoted(self.id)),
+            ("source", quoted(self.source)),
+            ("external_id", quoted(self.external_id)),
+            ("stream", quoted(self.stream)),
+            ("revision", quoted(str(self.revision))),
+            ("type", quoted(self.event_type)),
+            ("schema_version", str(self.schema_version)),
+            ("tags", "[" + ",".join(map(quoted, self.tags)) + "]"),
+            ("actor", quoted(self.actor)),
+            ("correlation_id", quoted(self.correlation_id)),
+            ("causation_id", quoted(self.causation_id)),
+            ("data_key_id", quoted(self.data_key_id)),
+            ("content_type", quoted(self.content_type)),
+            ("digest_algorithm", quoted(self.digest_algorithm)),
+            ("payload_digest", quoted(self.payload_digest.hex())),
+        ]
+        return ("{" + ",".join(f'"{name}":{value}' for name, value in fields) + "}").encode()
+
+    def as_json(self):
+        """The record as one line: the leaf, and beside it what the leaf only commits to."""
+        line = {"leaf": self.leaf().decode(), "payload": None if self.payload is None else self.payload.hex()}
+        if self.columns is not None:
+            line["readings"] = [reading for column in self.columns for reading in column.readings()]
+        return json.dumps(line, ensure_ascii=False, separators=(",", ":"))
+
+
+# --- Segments --------------------------------------------------------------------------------------------------------------------------------
+
+HEADER = 4096
+LEAST_TIME = -(1 << 63)
+
+
+def seed(log_id, number):
+    return crc32c(log_id + struct.pack("<Q", number))
+
+
+class SegmentHeader:
+    def __init__(self, data, number):
+        need(len(data) >= HEADER, "the segment is shorter than its header")
+        need(crc32c(data[:4092]) == struct.unpack_from("<I", data, 4092)[0], "the header's checksum does not fit")
+        magic, version, record_version, zero = struct.unpack_from("<8sHHI", data)
+        need((magic, version, record_version, zero) == (b"MWSEGMNT", 1, 1, 0), "the header has an unknown version")
+        self.log_id = data[16:32]
+        found, self.base, self.time_before, count = struct.unpack_from("<QQqQ", data, 32)
+        need(found == number, "the header names another segment")
+        need(count == self.base.bit_count() and 64 + 32 * count <= 4092, "the number of digests does not fit the base")
+        self.roots = [data[at : at + 32] for at in range(64, 64 + 32 * count, 32)]
+        need(not any(data[64 + 32 * count : 4092]), "the header holds unknown bytes")
+
+
+class Batch:
+    """A batch that validates, at this offset."""
+
+    def __init__(self, data, at):
+        self.at = at
+        self.length = struct.unpack_from("<I", data, at + 4)[0]
+        flags, self.first, self.count, zero, self.durable_upto = struct.unpack_from("<IQIIQ", data, at + 12)
+        self.known = flags == 0 and zero == 0
+        self.records = data[at + 40 : at + 40 + self.length]
+        self.next = (at + 40 + self.length + 15) // 16 * 16
+
+
+def batch_at(data, at, start):
+    """The batch at this offset, or None where none validates."""
+    if data[at : at + 4] != b"MWB1" or at + 40 > len(data):
+        return None
+    length, checksum = struct.unpack_from("<II", data, at + 4)
+    if at + 40 + length > len(data):
+        return None
+    covered = data[at + 4 : at + 8] + data[at + 12 : at + 40 + length]
+    if crc32c(covered, start) != checksum:
+        return None
+    batch = Batch(data, at)
+    return batch if batch.count else None
+
+
+class Reader:
+    """Reads a directory; gathers what the records and the tree are."""
+
+    def __init__(self, directory, show):
+        self.directory = Path(directory)
+        self.show = show
+        self.tree = Tree()
+        self.log_id = None
+        self.time = LEAST_TIME
+        self.revisions = {}
+        self.dropped = 0
+        self.ids = set()
+        self.readings = 0
+        self.torn_bytes = 0
+        self.indexes = 0
+
+    def run(self):
+        names = sorted(path.name for path in self.directory.glob("*.segment"))
+        need(names, "there is no segment")
+        need(names == [f"{number:010}.segment" for number in range(len(names))], "a segment is missing")
+        for number, name in enumerate(names):
+            try:
+                self.segment(number, (self.directory / name).read_bytes(), number == len(names) - 1)
+            except (Damage, struct.error) as error:
+                raise Damage(f"{name}: {error}") from error
+        return {
+            "log_id": str(uuid.UUID(bytes=self.log_id)),
+            "records": self.tree.size,
+            "segments": len(names),
+            "streams": len(self.revisions),
+            "readings": self.readings,
+            "dropped_payloads": self.dropped,
+            "indexes": self.indexes,
+            "torn_bytes": self.torn_bytes,
+            "root": self.tree.root().hex(),
+        }
+
+    def segment(self, number, data, last):
+        header = SegmentHeader(data, number)
+        self.log_id = self.log_id or header.log_id
+        need(header.log_id == self.log_id, "the segment belongs to another log")
+        need(header.base == self.tree.size, "the segment's base is not the position reached")
+        need(header.time_before == self.time, "the record time before the segment does not fit")
+        need(header.roots == self.tree.roots, "the tree before the segment does not fit")
+        start = seed(self.log_id, number)
+        at, rows = HEADER, []
+        while batch := batch_at(data, at, start):
+            rows += self.batch(batch, start)
+            at = batch.next
+        if last:
+            self.tail(data, at, start)
+        else:
+            need(at == len(data), "the sealed segment does not end with its last batch")
+            self.index(number, header, data, rows)
+
+    def batch(self, batch, start):
+        need(batch.known, f"the batch at {batch.at} has unknown flags")
+        need(batch.first == self.tree.size, f"the batch at {batch.at} does not begin with the next position")
+        need(batch.durable_upto <= batch.first, f"the batch at {batch.at} was durable before it was written")
+        cursor, rows = Cursor(batch.records), []
+        for _ in range(batch.count):
+            offset = batch.at + 40 + cursor.at
+            length, checksum = cursor.number("I"), cursor.number("I")
+            body = cursor.bytes(length)
+            need(crc32c(body, start) == checksum, f"the checksum of the record at {offset} does not fit")
+            rows.append((offset, self.record(Record(body))))
+        cursor.end("a batch")
+        return rows
+
+    def record(self, record):
+        need(record.position == self.tree.size, "a record does not have the next position")
+        need(record.record_time >= self.time, "a record time decreases")
+        need(record.revision == self.revisions.get(record.stream, -1) + 1, "a revision does not follow")
+        need(record.id not in self.ids, "an event id stands twice")
+        self.time = record.record_time
+        self.revisions[record.stream] = record.revision
+        self.ids.add(record.id)
+        self.tree.push(record.leaf_digest)
+        if record.columns is not None:
+            self.readings += sum(column.rows for column in record.columns)
+        self.dropped += record.payload is None
+        if self.show:
+            print(record.as_json())
+        return record
+
+    def tail(self, data, at, start):
+        """What follows the last batch of the last segment: nothing, a torn tail, or damage."""
+        for later in range(at, len(data), 16):
+            batch = batch_at(data, later, start)
+            need(batch is None or batch.durable_upto <= self.tree.size, f"records were durable before {later}: damage at {at}")
+        marked = self.mark()
+        need(marked <= self.tree.size, f"durable.mark names the tail {marked}, the records end at {self.tree.size}")
+        self.torn_bytes = len(data[at:].rstrip(b"\0"))
+
+    def mark(self):
+        """The tail that durable.mark names; 0 when there is none."""
+        path = self.directory / "durable.mark"
+        if not path.exists():
+            return 0
+        data, start, found = path.read_bytes(), seed(self.log_id, U64), (0, 0)
+        for at in (0, 4096):
+            if at + 32 <= len(data):
+                write, tail, _closed, checksum = struct.unpack_from("<QQQI", data, at)
+                if crc32c(data[at : at + 24], start) == checksum:
+                    found = max(found, (write, tail))
+        return found[1]
+
+    def index(self, number, header, data, rows):
+        path = self.directory / f"{number:010}.index"
+        if path.exists():
+            built = build_index(self.log_id, number, header.base, len(data), rows)
+            need(path.read_bytes() == built, f"{path.name} is not what its segment makes")
+            self.indexes += 1
+
+
+# --- Indexes ---------------------------------------------------------------------------------------------------------------------------------
+
+
+def fnv1a(data):
+    value = 0xCBF29CE484222325
+    for byte in data:
+        value = (value ^ byte) * 0x100000001B3 & U64
+    return value
+
+
+def index_keys(record):
+    yield b"c" + record.stream.split("-", 1)[0].encode()
+    yield b"s" + record.stream.encode()
+    yield b"t" + record.event_type.encode()
+    for tag in record.tags:
+        yield b"g" + tag.encode()
+
+
+def build_index(log_id, number, base, segment_bytes, rows):
+    """The index of a sealed segment, byte for byte."""
+    ids = sorted((uuid.UUID(record.id).bytes, row) for row, (_, record) in enumerate(rows))
+    keys = {}
+    for row, (_, record) in enumerate(rows):
+        for key in sorted(set(index_keys(record))):
+            revision = record.revision if key[:1] == b"s" else 0
+            keys.setdefault(key, (revision, []))[1].append(row)
+    names = sorted(keys)
+    bloom = bytearray(max(8, (10 * (len(ids) + len(names)) + 7) // 8))
+    for item in [id for id, _ in ids] + names:
+        mixed = fnv1a(item)
+        for turn in range(7):
+            bit = (mixed + turn * (mixed >> 33 | 1) & U64) % (8 * len(bloom))
+            bloom[bit // 8] |= 1 << bit % 8
+    offsets = b"".join(struct.pack("<I", offset) for offset, _ in rows)
+    ids = b"".join(id + struct.pack("<I", row) for id, row in ids)
+    entries, places = bytearray(), []
+    start = 96 + len(bloom) + len(offsets) + len(ids) + 8 * len(names)
+    for name in names:
+        revision, found = keys[name]
+        packed = struct.pack(f"<{len(found)}I", *found)
+        places.append(struct.pack("<Q", start + len(entries)))
+        checksum = crc32c(name + struct.pack("<Q", revision) + packed)
+        entries += struct.pack("<HQII", len(name), revision, len(found), checksum) + name + packed
+    total = start + len(entries)
+    head = b"MWINDEX1" + log_id + struct.pack("<QQQQ", number, base, segment_bytes, total)
+    head += struct.pack("<IIII", len(rows), len(rows), len(names), len(bloom))
+    head += struct.pack("<I", crc32c(head + bloom)) + bytes(20)
+    return bytes(head + bloom + offsets + ids + b"".join(places) + entries)
+
+
+def main():
+    arguments = sys.argv[1:]
+    if len(arguments) not in (1, 2) or arguments[1:] not in ([], ["--records"]):
+        sys.exit(__doc__)
+    sys.stdout.reconfigure(encoding="utf-8")
+    try:
+        print(json.dumps(Reader(arguments[0], len(arguments) == 2).run()))
+    except Damage as damage:
+        sys.exit(f"damaged: {damage}")
+
+
+if __name__ == "__main__":
+    main()
