@@ -147,18 +147,15 @@ impl Committer {
             let _ = request.answer.send(Err(poisoned(reason)));
             return;
         }
-        if let Err(error) = self.make_room(request.encoded.len()) {
-            let error = match error {
-                RoomError::Full(source) => AppendError::DiskFull(source),
-                RoomError::Broken(source) => self.poison_with(&source),
-            };
-            let _ = request.answer.send(Err(error));
-            return;
-        }
         let view = View { store: &self.store, pending: &self.pending, next: self.active.next };
         let Request { condition, events, encoded, lengths, answer, permit } = request;
         let result = match admission::admit(&view, &condition, &events) {
-            Ok(Admitted::Write) => self.add(events, encoded, &lengths).map_err(AppendError::Check),
+            // Only what is written needs room: a repetition is answered, and a conflict told, on a full disk too.
+            Ok(Admitted::Write) => match self.make_room(encoded.len()) {
+                Ok(()) => self.add(events, encoded, &lengths).map_err(AppendError::Check),
+                Err(RoomError::Full(source)) => Err(AppendError::DiskFull(source)),
+                Err(RoomError::Broken(source)) => Err(self.poison_with(&source)),
+            },
             Ok(Admitted::Repeated(appended)) => Ok(appended),
             Err(error) => Err(error),
         };

@@ -57,6 +57,8 @@ pub(super) struct Walk {
     pub(super) tree: Tree,
     /// The time of the last record.
     pub(super) time: Timestamp,
+    /// Where the batches begin that no later batch declares durable, with their first positions.
+    pub(super) undeclared: Vec<(Position, u64)>,
     /// Why the walk ended.
     pub(super) stopped: &'static str,
 }
@@ -75,6 +77,7 @@ pub(super) fn walk(
         offset: HEADER_BYTES,
         tree: header.tree.clone(),
         time: header.last_record_time,
+        undeclared: Vec::new(),
         stopped: "",
     };
     loop {
@@ -87,6 +90,8 @@ pub(super) fn walk(
         if batch.first != walk.next || batch.durable_upto > walk.next {
             return Err(OpenError::corrupt(walk.next, &name, "a batch with other positions stands here"));
         }
+        walk.undeclared.retain(|(first, _)| *first >= batch.durable_upto);
+        walk.undeclared.push((batch.first, walk.offset));
         let mut rest = records.as_slice();
         for _ in 0..batch.count {
             let stored = read_record(rest, header.seed(), None)
@@ -274,6 +279,25 @@ pub(super) fn damage_at_tail(
     Ok(())
 }
 
+/// Writes what nobody declared durable once more, and syncs it: from here on it counts as durable.
+///
+/// A batch may stand in the page cache only: its writer died before the sync, or the sync failed, after which the kernel calls the pages clean and no
+/// later sync carries them to the disk. Reading cannot tell, writing again can.
+fn write_again(file: &dyn DiskFile, walk: &Walk, mark: Option<Mark>) -> std::io::Result<()> {
+    let durable = mark.map_or(Position::START, |mark| mark.tail);
+    let Some((_, start)) = walk.undeclared.iter().find(|(first, _)| *first >= durable) else { return Ok(()) };
+    let mut at = *start;
+    let mut buffer = vec![0; 1 << 20];
+    while at < walk.offset {
+        let count = usize::try_from(walk.offset - at).unwrap_or(usize::MAX).min(buffer.len());
+        let part = buffer.get_mut(..count).unwrap_or_default();
+        file.read_exact_at(part, at)?;
+        file.write_all_at(part, at)?;
+        at += count as u64;
+    }
+    file.sync_all()
+}
+
 fn last_segment(
     folder: &Folder,
     options: &Options,
@@ -298,6 +322,9 @@ fn last_segment(
         file.sync_all().map_err(failed("syncing"))?;
         report.truncated_bytes = torn;
     }
+    write_again(file.as_ref(), &walk, mark).map_err(failed("making durable"))?;
+    // The name of this segment may be as young as its contents.
+    folder.sync().map_err(OpenError::io("syncing", &folder.shown()))?;
     let segment = Arc::new(Segment::new(header.clone(), Arc::clone(reader), Index::Memory(index)));
     let active = Active {
         segment: Arc::clone(&segment),
