@@ -1,4 +1,6 @@
 //! Killed while it takes events, a server comes back with every event that it acknowledged, and its read models equal a rebuild.
+//!
+//! `MILLWRIGHT_KILL_ROUNDS` (3) says how often it is killed; the long run takes 100.
 
 #![allow(clippy::indexing_slicing, reason = "JSON that is not as expected must fail the test, also in its helpers")]
 
@@ -12,6 +14,9 @@ use tests::process::{Server, command, eventually};
 use uuid::Uuid;
 
 const WRITERS: u64 = 8;
+
+/// How many events are acknowledged before each kill.
+const EVENTS_A_ROUND: u64 = 200;
 
 /// Appends events until the server is gone; answers the id and position of each event that was acknowledged.
 async fn write(client: Client, writer: u64, stop: Arc<AtomicBool>, acknowledged: Arc<AtomicU64>) -> Vec<(Uuid, u64)> {
@@ -57,7 +62,8 @@ async fn every_acknowledged_event_survives_a_kill() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let data = dir.path().join("data");
     let mut all = Vec::new();
-    for round in 0..3 {
+    let rounds: u64 = std::env::var("MILLWRIGHT_KILL_ROUNDS").map_or(Ok(3), |text| text.parse())?;
+    for round in 0..rounds {
         let server = Server::start(&data, None).await?;
         let (stop, acknowledged) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let writers: Vec<_> = (0..WRITERS)
@@ -71,7 +77,7 @@ async fn every_acknowledged_event_survives_a_kill() -> anyhow::Result<()> {
             })
             .collect();
         eventually("some events are acknowledged", async || {
-            Ok((acknowledged.load(Ordering::Relaxed) > 200).then_some(()))
+            Ok((acknowledged.load(Ordering::Relaxed) >= EVENTS_A_ROUND).then_some(()))
         })
         .await?;
         server.kill()?;
@@ -80,7 +86,7 @@ async fn every_acknowledged_event_survives_a_kill() -> anyhow::Result<()> {
             all.extend(writer.await?);
         }
     }
-    assert!(all.len() > 600, "only {} events were acknowledged", all.len());
+    assert!(all.len() as u64 >= rounds * EVENTS_A_ROUND, "only {} events were acknowledged", all.len());
 
     let server = Server::start(&data, None).await?;
     for (id, position) in &all {
