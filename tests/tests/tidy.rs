@@ -21,14 +21,13 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("tests", &["domain", "eventlog", "projections", "connectors", "knowledge", "registry", "simulator", "api"]),
 ];
 
-/// Libraries that exactly one crate names.
-const HEAVY: [(&str, &str); 11] = [
+/// Libraries that exactly one crate names. `object_store` is not among them: artifacts (registry) and segments (eventlog) both live in buckets.
+const HEAVY: [(&str, &str); 10] = [
     ("surrealdb", "knowledge"),
     ("tantivy", "knowledge"),
     ("tantivy-jieba", "knowledge"),
     ("candle-core", "registry"),
     ("candle-nn", "registry"),
-    ("object_store", "registry"),
     ("rumqttc", "connectors"),
     ("async-opcua", "connectors"),
     ("rumqttd", "simulator"),
