@@ -37,6 +37,8 @@ const HAS_SOURCE: u8 = 16;
 const HAS_EXTERNAL_ID: u8 = 32;
 /// Only in segments that were written anew: the payload is gone, its digest stays.
 const PAYLOAD_DROPPED: u8 = 64;
+/// Flags of a later version: what they mean for the bytes that follow is not known here.
+const UNKNOWN: u8 = 128;
 
 /// What every checksum of a segment starts from, so that blocks of another log or of another segment never validate.
 pub(super) fn seed(log: LogId, segment: u64) -> u32 {
@@ -126,7 +128,9 @@ fn read_body(body: &[u8], shared: Option<&Bytes>) -> Option<Stored> {
     let flags = fields.u8()?;
     let content_type = content_type(fields.u8()?)?;
     let algorithm = algorithm(fields.u8()?)?;
-    let _reserved = fields.u8()?;
+    if fields.u8()? != 0 || flags & UNKNOWN != 0 {
+        return None;
+    }
     let schema_version = fields.u16()?;
     let tag_count = fields.u16()?;
     let has = |flag: u8| flags & flag != 0;
@@ -225,6 +229,8 @@ pub(super) struct BatchHeader {
     pub(super) count: u32,
     /// Every position below was durable when this batch was written.
     pub(super) durable_upto: Position,
+    /// Whether the flags are of this version: none is defined yet.
+    pub(super) known: bool,
 }
 
 impl BatchHeader {
@@ -254,10 +260,10 @@ impl BatchHeader {
             return None;
         }
         let (length, checksum) = (fields.u32()?, fields.u32()?);
-        let _flags = fields.u32()?;
+        let flags = fields.u32()?;
         let (first, count) = (Position::new(fields.u64()?), fields.u32()?);
-        let _reserved = fields.u32()?;
-        Some(Self { length, checksum, first, count, durable_upto: Position::new(fields.u64()?) })
+        let known = (flags, fields.u32()?) == (0, 0);
+        Some(Self { length, checksum, first, count, durable_upto: Position::new(fields.u64()?), known })
     }
 }
 

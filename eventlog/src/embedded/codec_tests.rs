@@ -3,7 +3,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use super::{put_event, read_record, record_bytes, seal_record};
+use super::{RECORD_PREFIX, put_event, read_record, record_bytes, seal_record};
 use crate::{ContentType, EventId, EventType, NewEvent, Position, Record, Revision, StreamId, Tag};
 
 const SEED: u32 = 0x1234_5678;
@@ -63,6 +63,16 @@ proptest! {
             prop_assert_eq!(found.leaf, record.leaf_digest());
         }
         prop_assert!(read_record(&shared, SEED + 1, None).is_err());
+    }
+
+    #[test]
+    fn flags_of_a_later_version_are_refused(event in event(), flags in 1..=255_u8, reserved in any::<bool>()) {
+        let (_, mut bytes) = stored(event, 1, 2, 3);
+        let at = RECORD_PREFIX + if reserved { 107 } else { 104 };
+        bytes[at] |= if reserved { flags } else { 128 };
+        let checksum = crc32c::crc32c_append(SEED, &bytes[RECORD_PREFIX..]);
+        bytes[4..8].copy_from_slice(&checksum.to_le_bytes());
+        prop_assert!(read_record(&bytes, SEED, None).is_err());
     }
 
     #[test]

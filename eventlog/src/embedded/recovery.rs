@@ -92,6 +92,9 @@ pub(super) fn walk(
         }
         walk.undeclared.retain(|(first, _)| *first >= batch.durable_upto);
         walk.undeclared.push((batch.first, walk.offset));
+        if !batch.known {
+            return Err(OpenError::corrupt(walk.next, &name, "a batch has flags that this version does not know"));
+        }
         let mut rest = records.as_slice();
         for _ in 0..batch.count {
             let stored = read_record(rest, header.seed(), None)
@@ -261,9 +264,7 @@ pub(super) fn damage_at_tail(
     let name = segment::name(header.number);
     let later =
         segment::later_batch(file, walk.offset, walk.next, header.seed()).map_err(OpenError::io("reading", &name))?;
-    if let Some(later) = later
-        && later.durable_upto > walk.next
-    {
+    if let Some(later) = later {
         let reason = format!(
             "{}, but a later batch says that everything below {} was durable",
             walk.stopped, later.durable_upto

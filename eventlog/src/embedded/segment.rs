@@ -67,8 +67,7 @@ impl Header {
             return Err(damaged("its checksum does not fit"));
         }
         let mut read = || {
-            let (version, _records) = (fields.u16()?, fields.u16()?);
-            let _reserved = fields.u32()?;
+            let (version, records, reserved) = (fields.u16()?, fields.u16()?, fields.u32()?);
             let log = LogId::new(Uuid::from_bytes(fields.array()?));
             let (number, base) = (fields.u64()?, Position::new(fields.u64()?));
             let time = fields.i64()?;
@@ -77,11 +76,14 @@ impl Header {
             for _ in 0..edge {
                 digests.push(Digest::new(fields.array()?));
             }
-            Some((version, log, number, base, time, digests))
+            Some((version, (records, reserved), log, number, base, time, digests))
         };
-        let (version, log, number, base, time, digests) = read().ok_or_else(|| damaged("it is cut off"))?;
+        let (version, rest, log, number, base, time, digests) = read().ok_or_else(|| damaged("it is cut off"))?;
         if version != FORMAT_VERSION {
             return Err(OpenError::Version { file: file.to_owned(), version });
+        }
+        if rest != (RECORD_FORMAT_VERSION, 0) {
+            return Err(damaged("its records are of a version that is not known"));
         }
         let tree = Tree::from_edge(base.get(), digests).ok_or_else(|| damaged("its tree does not fit its position"))?;
         let last_record_time = timestamp(time).ok_or_else(|| damaged("its time is out of range"))?;
@@ -186,7 +188,7 @@ pub(super) fn batch_at(file: &dyn DiskFile, file_bytes: u64, offset: u64, seed: 
     Ok(Found::Batch { header, records, records_at, next: end + padding(end) as u64 })
 }
 
-/// The first batch at or after this offset whose checksum fits and that begins at this position or later.
+/// The first batch at or after this offset whose checksum fits and that says that this position was durable before it. Others are passed over: a payload may hold what looks like a batch.
 pub(super) fn later_batch(
     file: &dyn DiskFile,
     from: u64,
@@ -203,7 +205,7 @@ pub(super) fn later_batch(
             if block.starts_with(&BATCH_MAGIC)
                 && let Found::Batch { header, .. } =
                     batch_at(file, file_bytes, at + index as u64 * BATCH_ALIGNMENT, seed)?
-                && header.first >= position
+                && header.durable_upto > position
             {
                 return Ok(Some(header));
             }

@@ -265,3 +265,89 @@ async fn a_full_disk_refuses_appends_until_there_is_room() {
     assert_events(&all(&open(&directory)).await, next + 100);
     assert_eq!(verify(&directory).unwrap().records, next + 100);
 }
+
+/// Puts bytes into the first segment and mends the checksum: the one of the header, or of the batch that begins at `batch`.
+fn rewritten(directory: &Path, batch: Option<usize>, at: usize, value: &[u8]) {
+    let path = segment(directory, 0);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[at..at + value.len()].copy_from_slice(value);
+    match batch {
+        None => {
+            let checksum = crc32c::crc32c(&bytes[..HEADER - 4]);
+            bytes[HEADER - 4..HEADER].copy_from_slice(&checksum.to_le_bytes());
+        }
+        Some(start) => {
+            let length = u32::from_le_bytes(bytes[start + 4..start + 8].try_into().unwrap()) as usize;
+            let mut checksum = crc32c::crc32c(&bytes[16..40]);
+            for covered in [start + 4..start + 8, start + 12..start + 40 + length] {
+                checksum = crc32c::crc32c_append(checksum, &bytes[covered]);
+            }
+            bytes[start + 8..start + 12].copy_from_slice(&checksum.to_le_bytes());
+        }
+    }
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[tokio::test]
+async fn what_a_later_version_wrote_is_refused_and_not_cut_off() {
+    let (log, _) = before_and_after().await;
+    let places =
+        [(None, 8, 2_u8), (None, 10, 2), (None, 12, 1), (Some(HEADER), HEADER + 12, 1), (Some(HEADER), HEADER + 28, 1)];
+    for (batch, at, value) in places {
+        let scratch = tempfile::tempdir().unwrap();
+        copy(log.path(), scratch.path());
+        // Writing what stands there already changes nothing: the checksum is mended right.
+        let there = std::fs::read(segment(scratch.path(), 0)).unwrap()[at];
+        rewritten(scratch.path(), batch, at, &[there]);
+        assert_eq!(verify(scratch.path()).unwrap().records, 4, "byte {at}");
+        rewritten(scratch.path(), batch, at, &[value]);
+        let before = std::fs::read(segment(scratch.path(), 0)).unwrap();
+        assert!(verify(scratch.path()).is_err(), "byte {at}");
+        let error = EmbeddedLog::open(scratch.path(), small()).err().unwrap();
+        assert!(matches!(error, OpenError::Version { .. } | OpenError::Corrupt { .. }), "byte {at}: {error}");
+        assert!(before == std::fs::read(segment(scratch.path(), 0)).unwrap());
+    }
+}
+
+/// What looks like a batch of this very segment, within a payload, must not speak for the log.
+#[tokio::test]
+async fn a_payload_that_looks_like_a_batch_hides_no_damage() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = open(directory.path());
+    let _ = append(&log, 0..2).await;
+    let first = std::fs::read(segment(directory.path(), 0)).unwrap();
+    let second = first.iter().rposition(|byte| *byte != 0).unwrap().next_multiple_of(16);
+    // A forged batch without durable positions, that says that it begins far on.
+    let mut forged = vec![0; 48];
+    forged[..8].copy_from_slice(b"MWB1\x08\0\0\0");
+    forged[16] = 200;
+    forged[24] = 1;
+    let covered = [&first[16..40], &forged[4..8], &forged[12..48]];
+    let checksum = covered.iter().fold(0, |checksum, bytes| crc32c::crc32c_append(checksum, bytes));
+    forged[8..12].copy_from_slice(&checksum.to_le_bytes());
+    let mut events = vec![event(2)];
+    events[0].content_type = eventlog::ContentType::Octets;
+    events[0].payload = forged.into();
+    events[0].payload_digest.digest = eventlog::Digest::of(&events[0].payload);
+    // The payload begins at a multiple of 16 only for one length of the actor's name: the last bytes of the batch are the payload.
+    let unpadded = |event: &eventlog::NewEvent| {
+        let texts = [event.stream.as_str(), event.event_type.as_str(), event.actor.as_str(), event.tags[0].as_str()];
+        40 + 8 + 112 + texts.iter().map(|text| 2 + text.len()).sum::<usize>() + 4
+    };
+    while !unpadded(&events[0]).is_multiple_of(16) {
+        events[0].actor.push('x');
+    }
+    let forged_at = second + unpadded(&events[0]);
+    let _ = log.append(AppendCondition::none(), events).await.unwrap();
+    let _ = append(&log, 3..5).await;
+    drop(log);
+    std::fs::remove_file(directory.path().join("durable.mark")).unwrap();
+    let path = segment(directory.path(), 0);
+    let mut bytes = std::fs::read(&path).unwrap();
+    assert_eq!(&bytes[forged_at..forged_at + 4], b"MWB1");
+    bytes[second + 50] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let (position, _, reason) = refused(directory.path());
+    assert_eq!(position, 2);
+    assert!(reason.contains("a later batch says"), "{reason}");
+}
