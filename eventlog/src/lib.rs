@@ -16,6 +16,7 @@
 //! [`conformance`] is the suite that both pass.
 
 mod admission;
+pub mod backup;
 pub mod bucket;
 mod clock;
 mod condition;

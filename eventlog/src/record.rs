@@ -261,6 +261,27 @@ impl Record {
         }
     }
 
+    /// What its author gave to the log.
+    pub fn event(&self) -> NewEvent {
+        NewEvent {
+            id: self.id,
+            stream: self.stream.clone(),
+            event_type: self.event_type.clone(),
+            schema_version: self.schema_version,
+            event_time: self.event_time,
+            source: self.source.clone(),
+            external_id: self.external_id.clone(),
+            tags: self.tags.clone(),
+            actor: self.actor.clone(),
+            correlation_id: self.correlation_id,
+            causation_id: self.causation_id,
+            data_key_id: self.data_key_id,
+            content_type: self.content_type,
+            payload_digest: self.payload_digest,
+            payload: self.payload.clone(),
+        }
+    }
+
     /// The bytes of the leaf: the canonical header with the payload digest, one line of JSON.
     pub fn leaf(&self) -> Vec<u8> {
         let leaf = Leaf {

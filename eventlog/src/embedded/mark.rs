@@ -49,15 +49,27 @@ impl MarkFile {
     /// Writes the mark durably.
     pub(super) fn write(&mut self, mark: Mark) -> std::io::Result<()> {
         self.writes += 1;
-        let mut slot = Vec::with_capacity(SLOT_BYTES);
-        slot.extend(self.writes.to_le_bytes());
-        slot.extend(mark.tail.get().to_le_bytes());
-        slot.extend(u64::from(mark.closed).to_le_bytes());
-        slot.extend(crc32c::crc32c_append(seed(self.log, u64::MAX), &slot).to_le_bytes());
-        slot.resize(SLOT_BYTES, 0);
-        self.file.write_all_at(&slot, self.writes % 2 * SLOT_STRIDE)?;
+        self.file.write_all_at(&slot(self.log, self.writes, mark), self.writes % 2 * SLOT_STRIDE)?;
         self.file.sync_data()
     }
+}
+
+fn slot(log: LogId, writes: u64, mark: Mark) -> Vec<u8> {
+    let mut slot = Vec::with_capacity(SLOT_BYTES);
+    slot.extend(writes.to_le_bytes());
+    slot.extend(mark.tail.get().to_le_bytes());
+    slot.extend(u64::from(mark.closed).to_le_bytes());
+    slot.extend(crc32c::crc32c_append(seed(log, u64::MAX), &slot).to_le_bytes());
+    slot.resize(SLOT_BYTES, 0);
+    slot
+}
+
+/// A whole file with this mark.
+pub(super) fn bytes(log: LogId, mark: Mark) -> Vec<u8> {
+    let mut bytes = vec![0; usize::try_from(SLOT_STRIDE).unwrap_or(0)];
+    bytes.extend(slot(log, 1, mark));
+    bytes.resize(usize::try_from(SLOT_STRIDE * 2).unwrap_or(0), 0);
+    bytes
 }
 
 /// Reads the mark of a log, without opening it for writing.

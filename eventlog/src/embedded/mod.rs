@@ -21,6 +21,7 @@
 mod background;
 mod codec;
 mod committer;
+mod cut;
 pub mod disk;
 mod error;
 mod fields;
@@ -29,6 +30,7 @@ mod index_file;
 mod mark;
 mod recovery;
 mod segment;
+mod snapshot;
 mod store;
 mod verify;
 
@@ -40,7 +42,9 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
+pub use cut::{CutError, cut};
 pub use error::OpenError;
+pub use snapshot::{Snapshot, SnapshotFile, copy_mark, snapshot, sync_folder};
 pub use verify::{VerifyError, VerifyReport, verify, verify_on};
 
 use background::{Background, Job, MAX_WAITING_SEGMENTS};

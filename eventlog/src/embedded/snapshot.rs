@@ -1,0 +1,69 @@
+//! The files that make up a log at one moment, for a copy that is taken while the log is in use.
+
+use std::path::Path;
+
+use super::disk::{Folder, LocalDisk};
+use super::error::OpenError;
+use super::mark::{self, Mark};
+use super::recovery::{headers, walk};
+use super::segment;
+use crate::{Digest, LogId, Position};
+
+/// One file of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotFile {
+    /// Its name in the log's folder.
+    pub name: String,
+    /// How many of its bytes belong to the snapshot.
+    pub bytes: u64,
+    /// Whether it never changes any more under this name.
+    pub closed: bool,
+}
+
+/// A log at one moment: what a copy needs, and what it will hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The log.
+    pub log: LogId,
+    /// The number of records.
+    pub tail: Position,
+    /// The root of the RFC 6962 tree over their leaves.
+    pub root: Digest,
+    /// The files, in the order of their records.
+    pub files: Vec<SnapshotFile>,
+}
+
+/// Looks at a log, in use or not, without locking or changing it. The last segment counts as far as whole batches reach.
+///
+/// # Errors
+/// [`OpenError`]. A file that goes away meanwhile (a segment was sealed) is `NotFound`: look again.
+pub fn snapshot(directory: &Path) -> Result<Snapshot, OpenError> {
+    let folder = Folder::local(directory);
+    let headers = headers(&folder, &segment::list(&folder)?)?;
+    let Some(((last_file, last), closed)) = headers.split_last() else {
+        return Err(OpenError::NoLog { directory: folder.shown() });
+    };
+    let mut files = Vec::with_capacity(headers.len());
+    for (file, header) in closed {
+        let name = segment::name(header.number);
+        let bytes = file.len().map_err(OpenError::io("reading", &name))?;
+        files.push(SnapshotFile { name, bytes, closed: true });
+    }
+    let walked = walk(last_file.as_ref(), last, |_, _| Ok(()))?;
+    files.push(SnapshotFile { name: segment::name(last.number), bytes: walked.offset, closed: false });
+    Ok(Snapshot { log: last.log, tail: walked.next, root: walked.tree.root(), files })
+}
+
+/// The name and the bytes of the file that says how far a copy reaches, so that a damaged copy is never taken for a shorter log.
+pub fn copy_mark(snapshot: &Snapshot) -> (&'static str, Vec<u8>) {
+    (mark::NAME, mark::bytes(snapshot.log, Mark { tail: snapshot.tail, closed: true }))
+}
+
+/// Makes the names in a folder of this machine durable.
+///
+/// # Errors
+/// The operating system's reason.
+pub fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    use super::disk::Disk as _;
+    LocalDisk.sync_folder(folder)
+}
