@@ -62,7 +62,7 @@ pub enum BackupError {
         bucket: String,
         /// The bucket's reason.
         #[source]
-        source: object_store::Error,
+        source: Box<object_store::Error>,
     },
     /// There is no backup.
     #[error("there is no backup in {bucket}: it holds no {MANIFEST}")]
@@ -143,6 +143,6 @@ impl BackupError {
         bucket: &crate::bucket::Bucket,
     ) -> impl FnOnce(object_store::Error) -> Self + use<> {
         let (object, bucket) = (object.to_owned(), bucket.address.clone());
-        move |source| Self::Bucket { action, object, bucket, source }
+        move |source| Self::Bucket { action, object, bucket, source: Box::new(source) }
     }
 }

@@ -9,6 +9,7 @@
 
 mod conforming;
 mod damage;
+mod full_disk;
 mod golden;
 mod indexes;
 mod kill;
