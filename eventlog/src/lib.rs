@@ -13,6 +13,7 @@
 //!   erased while every proof stays valid.
 //!
 //! Where to read next: [`EventLog`] is the contract; `embedded` is the engine on segment files, `memory` the one for tests and replay;
+//! [`transparency`] lets others check the log without trusting us;
 //! [`conformance`] is the suite that both pass.
 
 mod admission;
@@ -30,6 +31,7 @@ pub mod conformance;
 pub mod embedded;
 pub mod frames;
 pub mod memory;
+pub mod transparency;
 
 pub use clock::Clock;
 pub use condition::{AppendCondition, Expected, Filter, Query, QueryItem};

@@ -10,9 +10,10 @@ use uuid::Uuid;
 
 use crate::admission::{self, Admitted, LogState};
 use crate::subscription::{PageSource, follow};
+use crate::transparency::LeafSource;
 use crate::{
     AppendCondition, AppendError, Appended, BoxFuture, BoxStream, Clock, Digest, Direction, EventId, EventLog, Filter,
-    LogId, MAX_PAGE, NewEvent, Position, Query, ReadError, Record, Revision, StreamId,
+    LogId, MAX_PAGE, NewEvent, Position, Query, ReadError, Record, Revision, StreamId, Tree,
 };
 
 /// A log in memory. Clones share the records; the log closes (and its subscriptions end) when the last clone is dropped.
@@ -207,6 +208,32 @@ impl EventLog for MemoryLog {
 
     fn subscribe(&self, from: Position, filter: Filter) -> BoxStream<'static, Result<Record, ReadError>> {
         follow(Pages(Arc::clone(&self.shared)), self.announce.subscribe(), from, filter)
+    }
+}
+
+impl LeafSource for MemoryLog {
+    fn tree(&self) -> Tree {
+        let mut tree = Tree::new();
+        for record in &self.shared.state.read().records {
+            tree.push(record.leaf_digest());
+        }
+        tree
+    }
+
+    fn watch_tail(&self) -> watch::Receiver<Position> {
+        self.announce.subscribe()
+    }
+
+    fn leaf_digests(&self, from: Position, count: usize) -> Result<Vec<Digest>, ReadError> {
+        let state = self.shared.state.read();
+        let from = usize::try_from(from.get()).unwrap_or(usize::MAX);
+        Ok(state.records.iter().skip(from).take(count).map(Record::leaf_digest).collect())
+    }
+
+    fn leaves(&self, from: Position, count: usize) -> Result<Vec<Vec<u8>>, ReadError> {
+        let state = self.shared.state.read();
+        let from = usize::try_from(from.get()).unwrap_or(usize::MAX);
+        Ok(state.records.iter().skip(from).take(count).map(Record::leaf).collect())
     }
 }
 

@@ -54,7 +54,7 @@ impl Tree {
 }
 
 /// The hash of an inner node: SHA-256 of a one byte and both children.
-fn parent(left: &Digest, right: &Digest) -> Digest {
+pub(crate) fn parent(left: &Digest, right: &Digest) -> Digest {
     let mut hasher = sha2::Sha256::new();
     hasher.update([1_u8]);
     hasher.update(left.as_bytes());

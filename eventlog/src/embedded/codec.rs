@@ -119,6 +119,34 @@ pub(super) fn read_record(bytes: &[u8], seed: u32, shared: Option<&Bytes>) -> Re
 
 fn read_body(body: &[u8], shared: Option<&Bytes>) -> Option<Stored> {
     let mut fields = Fields::new(body);
+    let mut stored = read_head(&mut fields)?;
+    let payload_bytes = fields.u32()?;
+    let payload = fields.take(payload_bytes as usize)?;
+    let dropped = stored.record.payload_state == PayloadState::Dropped;
+    if !fields.is_empty() || (dropped && !payload.is_empty()) {
+        return None;
+    }
+    stored.record.payload = match shared {
+        Some(shared) if payload.len() > shared.len() / 4 => shared.slice_ref(payload),
+        _ => Bytes::copy_from_slice(payload),
+    };
+    Some(stored)
+}
+
+/// The body of a record up to its payload, which may be cut off: position and leaf digest stand at its start.
+pub(super) fn read_leaf_digest(record: &[u8]) -> Option<(Position, Digest)> {
+    let mut fields = Fields::new(record.get(RECORD_PREFIX..)?);
+    let position = Position::new(fields.u64()?);
+    fields.take(AT_LEAF - AT_REVISION)?;
+    Some((position, Digest::new(fields.array()?)))
+}
+
+/// A record whose payload may be cut off, without its payload. No checksum covers it: whoever uses it compares its leaf with the stored digest.
+pub(super) fn read_record_head(record: &[u8]) -> Option<Stored> {
+    read_head(&mut Fields::new(record.get(RECORD_PREFIX..)?))
+}
+
+fn read_head(fields: &mut Fields<'_>) -> Option<Stored> {
     let position = Position::new(fields.u64()?);
     let revision = Revision::new(fields.u64()?);
     let record_time = timestamp(fields.i64()?)?;
@@ -150,15 +178,6 @@ fn read_body(body: &[u8], shared: Option<&Bytes>) -> Option<Stored> {
     for _ in 0..tag_count {
         tags.push(Tag::new(fields.text()?).ok()?);
     }
-    let payload_bytes = fields.u32()?;
-    let payload = fields.take(payload_bytes as usize)?;
-    if !fields.is_empty() || (has(PAYLOAD_DROPPED) && !payload.is_empty()) {
-        return None;
-    }
-    let payload = match shared {
-        Some(shared) if payload.len() > shared.len() / 4 => shared.slice_ref(payload),
-        _ => Bytes::copy_from_slice(payload),
-    };
     let record = Record {
         position,
         revision,
@@ -178,7 +197,7 @@ fn read_body(body: &[u8], shared: Option<&Bytes>) -> Option<Stored> {
         content_type,
         payload_digest: PayloadDigest { algorithm, digest },
         payload_state: if has(PAYLOAD_DROPPED) { PayloadState::Dropped } else { PayloadState::Present },
-        payload,
+        payload: Bytes::new(),
     };
     Some(Stored { record, leaf })
 }

@@ -11,6 +11,7 @@ use super::error::OpenError;
 use super::segment::{self, HEADER_BYTES, Header};
 use super::store::Store;
 use super::{EmbeddedLog, Options, mark};
+use crate::transparency::CHECKPOINT;
 use crate::{Direction, Position, Query, ReadError, Record};
 
 /// The most records that are read and written at once.
@@ -67,8 +68,10 @@ pub fn cut(directory: &Path, last: Position) -> Result<(), CutError> {
     let Some(header) = segments.get(kept).map(|segment| segment.header.clone()) else { return Ok(()) };
     write(&folder, &log.store, &header, last)?;
     log.close();
-    // Ordering: first the claim that the log is longer goes, then what is cut off, then the shorter segment takes its place.
-    remove(&folder, mark::NAME)?;
+    // Ordering: first the claims that the log is longer go, then what is cut off, then the shorter segment takes its place.
+    for claim in [mark::NAME, CHECKPOINT] {
+        remove(&folder, claim)?;
+    }
     for number in removed {
         for name in [segment::name(number), format!("{number:010}.index")] {
             remove(&folder, &name)?;

@@ -27,6 +27,7 @@ mod error;
 mod fields;
 mod index;
 mod index_file;
+mod leaves;
 mod mark;
 mod recovery;
 mod segment;
@@ -45,7 +46,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 pub use cut::{CutError, cut};
 pub use error::OpenError;
 pub use snapshot::{Snapshot, SnapshotFile, copy_mark, snapshot, sync_folder};
-pub use verify::{VerifyError, VerifyReport, verify, verify_on};
+pub use verify::{VerifyError, VerifyReport, verify, verify_each, verify_on};
 
 use background::{Background, Job, MAX_WAITING_SEGMENTS};
 use committer::{Command, Committer, Pending, Request};

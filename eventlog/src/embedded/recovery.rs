@@ -14,6 +14,7 @@ use super::mark::{self, Mark, MarkFile};
 use super::segment::{self, Found, HEADER_BYTES, Header};
 use super::store::Segment;
 use super::{OpenReport, Options};
+use crate::transparency::{CHECKPOINT, stored_size};
 use crate::tree::Tree;
 use crate::{LogId, Position, Record};
 
@@ -141,7 +142,7 @@ pub(super) fn open(folder: &Folder, options: &Options) -> Result<Recovered, Open
 
 fn create(folder: &Folder, options: &Options, lock: Box<dyn Lock>) -> Result<Recovered, OpenError> {
     let names = folder.list().map_err(OpenError::io("listing", &folder.shown()))?;
-    if names.iter().any(|name| name == mark::NAME) {
+    if names.iter().any(|name| name == mark::NAME || name == CHECKPOINT) {
         return Err(OpenError::corrupt(Position::START, &segment::name(0), "the segments of this log are gone"));
     }
     let log = options.new_log_id.unwrap_or_else(|| LogId::new(Uuid::now_v7()));
@@ -178,19 +179,42 @@ fn reopen(folder: &Folder, options: &Options, lock: Box<dyn Lock>, numbers: &[u6
         return Err(OpenError::NoLog { directory: folder.shown() });
     };
     let log = header.log;
-    let mark = mark::read(folder, log).map_err(OpenError::io("reading", mark::NAME))?;
+    let known = Known::read(folder, log)?;
+    let mark = known.mark;
     let mut report = OpenReport { segments: headers.len(), ..OpenReport::default() };
     let mut segments = Vec::with_capacity(headers.len());
     for (index, (file, header)) in sealed.iter().enumerate() {
         let next = headers.get(index + 1).map(|(_, header)| header);
         segments.push(sealed_segment(folder, (file, header), next, &mut report)?);
     }
-    let (segment, active) = last_segment(folder, options, (file, header), mark, &mut report)?;
+    let (segment, active) = last_segment(folder, options, (file, header), &known, &mut report)?;
     segments.push(segment);
     let mark_file = MarkFile::open(folder, log).map_err(OpenError::io("opening", mark::NAME))?;
     report.records = active.next.get();
     report.closed_in_order = mark.is_some_and(|mark| mark.closed && mark.tail == active.next);
     Ok(Recovered { log, segments, active, mark: mark_file, lock, report })
+}
+
+/// What is known outside the segments of how far the log reached.
+pub(super) struct Known {
+    pub(super) mark: Option<Mark>,
+    /// The size that the last signed checkpoint names. Whether its signature is good is for others: a size that is too large refuses too much, never too little.
+    pub(super) signed: Option<Position>,
+}
+
+impl Known {
+    /// Ordering: read before the segments are listed, so that in a log that is in use it is not ahead of what is read there.
+    pub(super) fn read(folder: &Folder, log: LogId) -> Result<Self, OpenError> {
+        let mark = mark::read(folder, log).map_err(OpenError::io("reading", mark::NAME))?;
+        let mut note = vec![0; 4096];
+        let read = match folder.open(CHECKPOINT, Access::Read) {
+            Ok(file) => file.read_up_to(&mut note, 0),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(error),
+        };
+        note.truncate(read.map_err(OpenError::io("reading", CHECKPOINT))?);
+        Ok(Self { mark, signed: stored_size(&note).map(Position::new) })
+    }
 }
 
 /// A segment file with what its header says.
@@ -259,7 +283,7 @@ pub(super) fn damage_at_tail(
     file: &dyn DiskFile,
     header: &Header,
     walk: &Walk,
-    mark: Option<Mark>,
+    known: &Known,
 ) -> Result<(), OpenError> {
     let name = segment::name(header.number);
     let later =
@@ -271,11 +295,11 @@ pub(super) fn damage_at_tail(
         );
         return Err(OpenError::corrupt(walk.next, &name, reason));
     }
-    if let Some(mark) = mark
-        && mark.tail > walk.next
-    {
-        let reason = format!("{}, but the mark says that everything below {} was durable", walk.stopped, mark.tail);
-        return Err(OpenError::corrupt(walk.next, &name, reason));
+    for (witness, durable) in [("the mark", known.mark.map(|mark| mark.tail)), ("a checkpoint", known.signed)] {
+        if let Some(durable) = durable.filter(|durable| *durable > walk.next) {
+            let reason = format!("{}, but {witness} says that everything below {durable} was durable", walk.stopped);
+            return Err(OpenError::corrupt(walk.next, &name, reason));
+        }
     }
     Ok(())
 }
@@ -303,14 +327,14 @@ fn last_segment(
     folder: &Folder,
     options: &Options,
     (reader, header): (&Arc<dyn DiskFile>, &Header),
-    mark: Option<Mark>,
+    known: &Known,
     report: &mut OpenReport,
 ) -> Result<(Arc<Segment>, Active), OpenError> {
     let name = segment::name(header.number);
     let failed = |action| OpenError::io(action, &name);
     let mut index = MemoryIndex::default();
     let walk = walk(reader.as_ref(), header, |stored, offset| index_record(&mut index, &stored.record, offset, &name))?;
-    damage_at_tail(reader.as_ref(), header, &walk, mark)?;
+    damage_at_tail(reader.as_ref(), header, &walk, known)?;
     let (file, _) = segment::open(folder, header.number, Access::Write)?;
     let torn = segment::bytes_in_use(file.as_ref(), walk.offset).map_err(failed("reading"))?;
     let mut file_bytes = file.len().map_err(failed("reading"))?;
@@ -323,7 +347,7 @@ fn last_segment(
         file.sync_all().map_err(failed("syncing"))?;
         report.truncated_bytes = torn;
     }
-    write_again(file.as_ref(), &walk, mark).map_err(failed("making durable"))?;
+    write_again(file.as_ref(), &walk, known.mark).map_err(failed("making durable"))?;
     // The name of this segment may be as young as its contents.
     folder.sync().map_err(OpenError::io("syncing", &folder.shown()))?;
     let segment = Arc::new(Segment::new(header.clone(), Arc::clone(reader), Index::Memory(index)));

@@ -33,7 +33,7 @@ impl Segment {
         Self { name: name(header.number), header, file, index: RwLock::new(index) }
     }
 
-    fn position(&self, row: u32) -> Position {
+    pub(super) fn position(&self, row: u32) -> Position {
         self.header.base.plus(u64::from(row))
     }
 
@@ -42,7 +42,7 @@ impl Segment {
         u32::try_from(end.get().saturating_sub(self.header.base.get())).unwrap_or(u32::MAX)
     }
 
-    fn corrupt(&self, row: u32, reason: &str) -> ReadError {
+    pub(super) fn corrupt(&self, row: u32, reason: &str) -> ReadError {
         ReadError::Corrupt { position: self.position(row), file: self.name.clone(), reason: reason.to_owned() }
     }
 

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::codec::Stored;
 use super::disk::{Access, Disk, DiskFile, Folder};
 use super::error::OpenError;
-use super::recovery::{check_sealed, damage_at_tail, headers, walk};
+use super::recovery::{Known, check_sealed, damage_at_tail, headers, walk};
+use super::segment;
 use super::segment::Header;
-use super::{mark, segment};
 use crate::tree::Tree;
 use crate::{Digest, DigestAlgorithm, EventId, LogId, PayloadState, Position, Record, Revision, StreamId, frames};
 
@@ -74,7 +74,15 @@ pub enum VerifyError {
 /// # Errors
 /// [`VerifyError`] names the first record that is not right.
 pub fn verify(directory: &Path) -> Result<VerifyReport, VerifyError> {
-    verify_folder(&Folder::local(directory))
+    verify_each(directory, |_| {})
+}
+
+/// [`verify`], which also shows each record once it was found right, in the order of the log: for whoever wants to compute something of its own.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_each(directory: &Path, mut each: impl FnMut(&Record)) -> Result<VerifyReport, VerifyError> {
+    verify_folder(&Folder::local(directory), &mut each)
 }
 
 /// [`verify`] on a disk of one's own.
@@ -82,16 +90,15 @@ pub fn verify(directory: &Path) -> Result<VerifyReport, VerifyError> {
 /// # Errors
 /// As [`verify`].
 pub fn verify_on(disk: Arc<dyn Disk>, directory: &Path) -> Result<VerifyReport, VerifyError> {
-    verify_folder(&Folder::new(disk, directory))
+    verify_folder(&Folder::new(disk, directory), &mut |_| {})
 }
 
-fn verify_folder(folder: &Folder) -> Result<VerifyReport, VerifyError> {
+fn verify_folder(folder: &Folder, each: &mut dyn FnMut(&Record)) -> Result<VerifyReport, VerifyError> {
     if segment::list(folder)?.is_empty() {
         return Err(OpenError::NoLog { directory: folder.shown() }.into());
     }
     let (_, first) = segment::open(folder, 0, Access::Read)?;
-    // Ordering: the mark is read before the segments are listed, so that in a log that is in use it is not ahead of what is reread.
-    let mark = mark::read(folder, first.log).map_err(OpenError::io("reading", mark::NAME))?;
+    let known = Known::read(folder, first.log)?;
     let headers = headers(folder, &segment::list(folder)?)?;
     let mut checker = Checker::new(first.log);
     for (index, (file, header)) in headers.iter().enumerate() {
@@ -102,7 +109,9 @@ fn verify_folder(folder: &Folder) -> Result<VerifyReport, VerifyError> {
                 let refused = OpenError::corrupt(stored.record.position, &name, error.to_string());
                 problem = Some(error);
                 refused
-            })
+            })?;
+            each(&stored.record);
+            Ok(())
         });
         if let Some(problem) = problem {
             return Err(problem);
@@ -111,7 +120,7 @@ fn verify_folder(folder: &Folder) -> Result<VerifyReport, VerifyError> {
         match headers.get(index + 1) {
             Some((_, next)) => check_sealed(&walked, Some(next), &name)?,
             None => {
-                if let Err(error) = damage_at_tail(file.as_ref(), header, &walked, mark)
+                if let Err(error) = damage_at_tail(file.as_ref(), header, &walked, &known)
                     && !completed_meanwhile(file.as_ref(), header, walked.offset)?
                 {
                     return Err(error.into());

@@ -16,3 +16,4 @@ mod kill;
 mod model;
 mod python_reader;
 mod support;
+mod transparency;
