@@ -555,7 +555,7 @@ class Reader:
         for at in (0, 4096):
             if at + 32 <= len(data):
                 write, tail, _closed, checksum = struct.unpack_from("<QQQI", data, at)
-                if crc32c(data[at : at + 24], start) == checksum:
+                if crc32c(data[at : at + 24], start) == checksum and write < U64:
                     found = max(found, (write, tail))
         return found[1]
 

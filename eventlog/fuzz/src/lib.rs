@@ -13,16 +13,19 @@ mod disk;
 mod frame;
 mod log;
 mod mending;
+mod note;
 
 pub use frame::frame;
 pub use log::{header, index, mark, record, segment};
+pub use note::note;
 
 /// The targets by name.
-pub const TARGETS: [(&str, fn(&[u8])); 6] = [
+pub const TARGETS: [(&str, fn(&[u8])); 7] = [
     ("frame", frame),
     ("record", record),
     ("segment", segment),
     ("header", header),
     ("index", index),
     ("mark", mark),
+    ("note", note),
 ];

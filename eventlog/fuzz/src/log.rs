@@ -201,7 +201,7 @@ fn marked(bytes: &[u8]) -> Option<u64> {
     let number = |at: usize| u64::from_le_bytes(*bytes[at..].first_chunk().expect("a mark has 8192 bytes"));
     let valid = |at: &usize| {
         let checksum = crc32c::crc32c_append(mending::seed(u64::MAX), &bytes[*at..*at + 24]);
-        bytes[*at + 24..*at + 28] == checksum.to_le_bytes()
+        bytes[*at + 24..*at + 28] == checksum.to_le_bytes() && number(*at) < u64::MAX
     };
     // Of two with the same number the first counts.
     let newest = [4096, 0].into_iter().filter(valid).max_by_key(|at| number(*at))?;

@@ -16,9 +16,13 @@ mod frame;
 mod log;
 #[path = "../../fuzz/src/mending.rs"]
 mod mending;
+#[path = "../../fuzz/src/note.rs"]
+mod note;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Once;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -33,9 +37,24 @@ fn corpus(target: &str) -> Vec<Vec<u8>> {
     paths.into_iter().map(|path| std::fs::read(path).unwrap()).collect()
 }
 
+/// Panics of every thread: those of the log's own threads end the log and not the caller.
+static PANICS: AtomicUsize = AtomicUsize::new(0);
+
+fn count_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let shown = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            PANICS.fetch_add(1, Ordering::SeqCst);
+            shown(panic);
+        }));
+    });
+}
+
 /// What the input does to the target; a failure shows the input.
 fn run(target: fn(&[u8]), input: &[u8], name: &str) {
-    if catch_unwind(AssertUnwindSafe(|| target(input))).is_err() {
+    let failed = catch_unwind(AssertUnwindSafe(|| target(input))).is_err();
+    if failed || PANICS.load(Ordering::SeqCst) > 0 {
         let shown: String = input.iter().map(|byte| format!("{byte:02x}")).collect();
         panic!("target {name} fails for {shown}");
     }
@@ -68,6 +87,7 @@ fn mutated(random: &mut ChaCha8Rng, corpus: &[Vec<u8>]) -> Vec<u8> {
 fn replay(name: &str, target: fn(&[u8])) {
     let corpus = corpus(name);
     assert!(!corpus.is_empty(), "the corpus of {name} is empty");
+    count_panics();
     for input in &corpus {
         run(target, input, name);
     }
@@ -105,4 +125,9 @@ fn index() {
 #[test]
 fn mark() {
     replay("mark", log::mark);
+}
+
+#[test]
+fn note() {
+    replay("note", note::note);
 }
