@@ -561,7 +561,8 @@ class Reader:
 
     def index(self, number, header, data, rows):
         path = self.directory / f"{number:010}.index"
-        if path.exists():
+        # An index of an older version is built anew by whoever opens the log for writing.
+        if path.exists() and path.read_bytes()[:8] != b"MWINDEX1":
             built = build_index(self.log_id, number, header.base, len(data), rows)
             need(path.read_bytes() == built, f"{path.name} is not what its segment makes")
             self.indexes += 1
@@ -608,13 +609,14 @@ def build_index(log_id, number, base, segment_bytes, rows):
         revision, found = keys[name]
         packed = struct.pack(f"<{len(found)}I", *found)
         places.append(struct.pack("<Q", start + len(entries)))
-        checksum = crc32c(name + struct.pack("<Q", revision) + packed)
-        entries += struct.pack("<HQII", len(name), revision, len(found), checksum) + name + packed
-    total = start + len(entries)
-    head = b"MWINDEX1" + log_id + struct.pack("<QQQQ", number, base, segment_bytes, total)
+        entries += struct.pack("<HQI", len(name), revision, len(found)) + name + packed
+    body = offsets + ids + b"".join(places) + bytes(entries)
+    table = b"".join(struct.pack("<I", crc32c(body[at : at + 4096])) for at in range(0, len(body), 4096))
+    total = 96 + len(bloom) + len(body) + len(table)
+    head = b"MWINDEX2" + log_id + struct.pack("<QQQQ", number, base, segment_bytes, total)
     head += struct.pack("<IIII", len(rows), len(rows), len(names), len(bloom))
-    head += struct.pack("<I", crc32c(head + bloom)) + bytes(20)
-    return bytes(head + bloom + offsets + ids + b"".join(places) + entries)
+    head += struct.pack("<I", crc32c(head + bloom + table)) + bytes(20)
+    return bytes(head + bloom + body + table)
 
 
 def main():

@@ -21,7 +21,7 @@ const MARK: &str = "durable.mark";
 const FIXTURE: [&[u8]; 4] = [
     include_bytes!("../../tests/fixtures/format-1/0000000000.segment"),
     include_bytes!("../../tests/fixtures/format-1/0000000001.segment"),
-    include_bytes!("../../tests/fixtures/format-1/0000000000.index"),
+    include_bytes!("../../tests/fixtures/index-2/0000000000.index"),
     include_bytes!("../../tests/fixtures/format-1/durable.mark"),
 ];
 

@@ -68,38 +68,25 @@ pub fn mark(bytes: &mut [u8]) {
     }
 }
 
-/// The header and the entries of an index, and the length that it says that it has.
+/// The header and the table of checksums of an index, and the length that it says that it has.
 pub fn index(bytes: &mut [u8]) {
     if bytes.len() < 96 {
         return;
     }
     let length = bytes.len() as u64;
     bytes[48..56].copy_from_slice(&length.to_le_bytes());
-    let counts = [56, 60, 64, 68].map(|at| number(bytes, at).unwrap_or(0));
-    let [rows, ids, keys, bloom] = counts;
-    let directory = 96 + bloom + 4 * rows + 20 * ids;
-    for key in 0..keys.min(1_000) {
-        // An entry's place is 8 bytes; files here are small.
-        let Some(at) = number(bytes, directory + 8 * key) else { break };
-        entry(bytes, at);
-    }
-    if let Some(filter) = bytes.get(96..).and_then(|rest| rest.get(..bloom)) {
-        let checksum = crc32c::crc32c_append(crc32c::crc32c(&bytes[..72]), filter);
-        put(bytes, 72, checksum);
-    }
-}
-
-fn entry(bytes: &mut [u8], at: usize) {
-    let Some(prefix) = bytes.get(at..).and_then(|rest| rest.first_chunk::<18>()) else { return };
-    let key_bytes = usize::from(u16::from_le_bytes([prefix[0], prefix[1]]));
-    let row_bytes = number(prefix, 10).unwrap_or(0).saturating_mul(4);
-    let key = at + 18;
-    let Some(covered) = bytes.get(key..).and_then(|rest| rest.get(..key_bytes.saturating_add(row_bytes))) else {
+    let bloom = number(bytes, 68).unwrap_or(0);
+    let body_at = 96_usize.saturating_add(bloom);
+    let Some(body_and_table) = bytes.len().checked_sub(body_at) else { return };
+    let body_ends = bytes.len() - body_and_table.div_ceil(4100) * 4;
+    let Some(body) = bytes.get(body_at..body_ends) else { return };
+    let table: Vec<u8> = body.chunks(4096).flat_map(|block| crc32c::crc32c(block).to_le_bytes()).collect();
+    if table.len() != bytes.len() - body_ends {
         return;
-    };
-    let (name, rows) = covered.split_at(key_bytes);
-    let checksum = crc32c::crc32c_append(crc32c::crc32c_append(crc32c::crc32c(name), &prefix[2..10]), rows);
-    put(bytes, at + 14, checksum);
+    }
+    bytes[body_ends..].copy_from_slice(&table);
+    let checksum = crc32c::crc32c_append(crc32c::crc32c(&bytes[..72]), &bytes[96..body_at]);
+    put(bytes, 72, crc32c::crc32c_append(checksum, &table));
 }
 
 /// The columns of a frame.

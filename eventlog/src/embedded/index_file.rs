@@ -1,4 +1,6 @@
 //! The index of a sealed segment as a sorted file, read by binary search: see docs/log-format.md. It may be deleted at any time.
+//!
+//! What is read is checked, block by block: a flipped bit in the table of ids would otherwise make a known event unknown, and a repetition a second event.
 
 use std::sync::Arc;
 
@@ -11,19 +13,24 @@ use super::index::{Key, MemoryIndex, Posting};
 use super::segment::Header;
 use crate::{EventId, LogId, ReadError};
 
-const MAGIC: [u8; 8] = *b"MWINDEX1";
+const MAGIC: [u8; 8] = *b"MWINDEX2";
 const HEADER_BYTES: usize = 96;
 const ID_BYTES: u64 = 20;
-const ENTRY_PREFIX: usize = 18;
+const ENTRY_PREFIX: usize = 14;
+/// The bytes that one checksum covers.
+const BLOCK_BYTES: usize = 4096;
 const BLOOM_BITS_PER_KEY: usize = 10;
 const BLOOM_HASHES: u64 = 7;
 
-/// A sorted index file with its Bloom filter in memory.
+/// A sorted index file with its Bloom filter and the checksums of its blocks in memory.
 #[derive(Debug)]
 pub(super) struct FileIndex {
     name: String,
     file: Arc<dyn DiskFile>,
     bloom: Vec<u8>,
+    /// The checksum of each block of what follows the Bloom filter.
+    blocks: Vec<u32>,
+    body_bytes: u64,
     rows: u32,
     ids: u32,
     keys: u32,
@@ -70,7 +77,7 @@ impl FileIndex {
             && (log, number, base) == (header.log, header.number, header.base.get())
             && (of_bytes, u64::from(of_rows)) == (segment_bytes, rows)
             && file.len().ok()? == file_bytes
-            && u64::from(bloom_bytes) < file_bytes;
+            && HEADER_BYTES as u64 + u64::from(bloom_bytes) < file_bytes;
         if !fits {
             return None;
         }
@@ -78,8 +85,16 @@ impl FileIndex {
         if file.read_up_to(&mut bloom, HEADER_BYTES as u64).ok()? < bloom.len() {
             return None;
         }
+        let body_and_table = file_bytes - HEADER_BYTES as u64 - u64::from(bloom_bytes);
+        // Each block of the body adds its own bytes and a checksum of four.
+        let count = body_and_table.div_ceil(BLOCK_BYTES as u64 + 4);
+        let body_bytes = body_and_table.checked_sub(count * 4)?;
+        let mut table = vec![0; usize::try_from(count).ok()? * 4];
+        file.read_exact_at(&mut table, file_bytes - count * 4).ok()?;
         let found = crc32c::crc32c_append(crc32c::crc32c(bytes.get(..72)?), &bloom);
-        (found == checksum).then_some(Self { name, file, bloom, rows: of_rows, ids, keys })
+        let found = crc32c::crc32c_append(found, &table);
+        let blocks = numbers(&table);
+        (found == checksum).then_some(Self { name, file, bloom, blocks, body_bytes, rows: of_rows, ids, keys })
     }
 
     pub(super) fn rows(&self) -> u32 {
@@ -138,22 +153,19 @@ impl FileIndex {
     fn entry(&self, at: u64) -> Result<Entry, ReadError> {
         let prefix: [u8; ENTRY_PREFIX] = self.read(at)?;
         let mut fields = Fields::new(&prefix);
-        let mut read = || Some((fields.u16()?, fields.u64()?, fields.u32()?, fields.u32()?));
-        let (length, base, count, checksum) = read().ok_or_else(|| self.damaged())?;
+        let mut read = || Some((fields.u16()?, fields.u64()?, fields.u32()?));
+        let (length, base, count) = read().ok_or_else(|| self.damaged())?;
         if count > self.rows {
             return Err(self.damaged());
         }
         let mut key = vec![0; usize::from(length)];
         self.fill(&mut key, at + ENTRY_PREFIX as u64)?;
-        Ok(Entry { key, base, count, checksum })
+        Ok(Entry { key, base, count })
     }
 
     fn rows_of(&self, entry: &Entry, at: u64) -> Result<Posting, ReadError> {
         let mut bytes = vec![0; entry.count as usize * 4];
         self.fill(&mut bytes, at + (ENTRY_PREFIX + entry.key.len()) as u64)?;
-        if entry_checksum(&entry.key, entry.base, &bytes) != entry.checksum {
-            return Err(self.damaged());
-        }
         Ok(Posting { base: entry.base, rows: numbers(&bytes) })
     }
 
@@ -175,8 +187,30 @@ impl FileIndex {
         Ok(bytes)
     }
 
+    /// Reads the blocks that these bytes lie in, and checks them.
     fn fill(&self, bytes: &mut [u8], at: u64) -> Result<(), ReadError> {
-        self.file.read_exact_at(bytes, at).map_err(read_io(&self.name))
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let body_at = self.offsets_at();
+        let start =
+            usize::try_from(at.checked_sub(body_at).ok_or_else(|| self.damaged())?).map_err(|_| self.damaged())?;
+        let (first, last) = (start / BLOCK_BYTES, (start + bytes.len() - 1) / BLOCK_BYTES);
+        let checksums = self.blocks.get(first..=last).ok_or_else(|| self.damaged())?;
+        let mut blocks = vec![0; checksums.len() * BLOCK_BYTES];
+        let read =
+            self.file.read_up_to(&mut blocks, body_at + (first * BLOCK_BYTES) as u64).map_err(read_io(&self.name))?;
+        // The last block of the body is shorter, and the table follows it.
+        let body_ends = usize::try_from(self.body_bytes).unwrap_or(usize::MAX).saturating_sub(first * BLOCK_BYTES);
+        let blocks = blocks.get(..read.min(body_ends)).unwrap_or_default();
+        let fits =
+            blocks.chunks(BLOCK_BYTES).zip(checksums).all(|(block, checksum)| crc32c::crc32c(block) == *checksum);
+        let from = start - first * BLOCK_BYTES;
+        match blocks.get(from..from + bytes.len()).filter(|_| fits) {
+            Some(found) => bytes.copy_from_slice(found),
+            None => return Err(self.damaged()),
+        }
+        Ok(())
     }
 
     fn damaged(&self) -> ReadError {
@@ -188,15 +222,10 @@ struct Entry {
     key: Vec<u8>,
     base: u64,
     count: u32,
-    checksum: u32,
 }
 
 fn numbers(bytes: &[u8]) -> Vec<u32> {
     bytes.as_chunks::<4>().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect()
-}
-
-fn entry_checksum(key: &[u8], base: u64, rows: &[u8]) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c_append(crc32c::crc32c(key), &base.to_le_bytes()), rows)
 }
 
 fn to_bytes(header: &Header, segment_bytes: u64, index: &MemoryIndex) -> Vec<u8> {
@@ -220,7 +249,9 @@ fn to_bytes(header: &Header, segment_bytes: u64, index: &MemoryIndex) -> Vec<u8>
         body.extend((entries_at + entries.len() as u64).to_le_bytes());
         put_entry(&mut entries, key, posting);
     }
-    let file_bytes = entries_at + entries.len() as u64;
+    body.append(&mut entries);
+    let table: Vec<u8> = body.chunks(BLOCK_BYTES).flat_map(|block| crc32c::crc32c(block).to_le_bytes()).collect();
+    let file_bytes = (HEADER_BYTES + bloom.len() + body.len() + table.len()) as u64;
     let mut bytes = MAGIC.to_vec();
     bytes.extend(header.log.as_uuid().as_bytes());
     for number in [header.number, header.base.get(), segment_bytes, file_bytes] {
@@ -229,24 +260,21 @@ fn to_bytes(header: &Header, segment_bytes: u64, index: &MemoryIndex) -> Vec<u8>
     for count in [index.offsets.len(), ids.len(), keys.len(), bloom.len()] {
         bytes.extend(u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes());
     }
-    let checksum = crc32c::crc32c_append(crc32c::crc32c(&bytes), &bloom);
+    let checksum = crc32c::crc32c_append(crc32c::crc32c_append(crc32c::crc32c(&bytes), &bloom), &table);
     bytes.extend(checksum.to_le_bytes());
     bytes.resize(HEADER_BYTES, 0);
     bytes.extend(bloom);
     bytes.extend(body);
-    bytes.extend(entries);
+    bytes.extend(table);
     bytes
 }
 
 fn put_entry(out: &mut Vec<u8>, key: &Key, posting: &Posting) {
-    let mut rows = Vec::with_capacity(posting.rows.len() * 4);
-    posting.rows.iter().for_each(|row| rows.extend(row.to_le_bytes()));
     out.extend(u16::try_from(key.as_bytes().len()).unwrap_or(u16::MAX).to_le_bytes());
     out.extend(posting.base.to_le_bytes());
     out.extend(u32::try_from(posting.rows.len()).unwrap_or(u32::MAX).to_le_bytes());
-    out.extend(entry_checksum(key.as_bytes(), posting.base, &rows).to_le_bytes());
     out.extend(key.as_bytes());
-    out.extend(rows);
+    posting.rows.iter().for_each(|row| out.extend(row.to_le_bytes()));
 }
 
 /// FNV-1a of 64 bits: fixed for ever, since it is stored.

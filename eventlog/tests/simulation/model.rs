@@ -120,6 +120,12 @@ impl Model {
                 Err(ReadError::Corrupt { .. } | ReadError::Index(_)) => seen = true,
                 Err(other) => panic!("damage is reported as such, not as {other}"),
             }
+            // An event that is forgotten would be taken a second time.
+            match log.position_of(event.id).await {
+                Ok(found) => assert_eq!(found.map(|found| found.get()), Some(position as u64)),
+                Err(ReadError::Corrupt { .. } | ReadError::Index(_)) => seen = true,
+                Err(other) => panic!("damage is reported as such, not as {other}"),
+            }
         }
         seen
     }
