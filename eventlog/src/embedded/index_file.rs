@@ -143,7 +143,7 @@ impl FileIndex {
         let mut bytes = vec![0; count as usize * 4];
         self.fill(&mut bytes, self.offsets_at() + u64::from(row) * 4)?;
         let offsets = numbers(&bytes);
-        // No checksum covers the offsets: the records behind them have their own. What does not ascend is not read at all.
+        // Whoever wrote an index that is wrong wrote its checksums too: what does not ascend is not read at all.
         if !offsets.is_sorted_by(|one, next| one < next) {
             return Err(self.damaged());
         }

@@ -77,9 +77,6 @@ impl Segment {
         if offsets.len() != count as usize {
             return Err(ReadError::Index(format!("the index of {} has too few rows", self.name)));
         }
-        if !offsets.is_sorted() {
-            return Err(ReadError::Index(format!("the index of {} has rows in no order", self.name)));
-        }
         let mut row = row;
         let mut rest = offsets.as_slice();
         while let Some(start) = rest.first().copied() {
