@@ -92,6 +92,12 @@ pub enum StreamError {
         /// Its stream.
         stream: StreamId,
     },
+    /// The record's payload is gone: erased, or past its retention. What it was is not known here any more; that it was stays proven.
+    #[error("the payload of record {position} was dropped")]
+    Dropped {
+        /// The record.
+        position: Position,
+    },
     /// The record's payload is not an event of this store.
     #[error("record {position} ({event_type}, version {schema_version} of its shape) is not an event of this store")]
     Decode {

@@ -27,6 +27,7 @@
 //! - `append` has no event ids there, so that each call makes new ones: a caller that does not know whether its append went through asks again with
 //!   `Expected::Exact`, and learns from a conflict that it did.
 //! - `remove` asks to drop events. The log is append-only and proves all that it ever took, so the answer is [`StoreError::NotRemovable`], and nothing changes.
+//! - A payload that was erased or is past its retention is [`StreamError::Dropped`]: an aggregate is not built from the rest.
 //! - `Transient`, the subscription in `eventually-core`, runs on a [`Store`]. Between its catch-up and its live part it hands out twice what was appended in
 //!   between, unless it was checkpointed; [`Persistent`] has no such seam, since the log's own subscription goes live without gap or duplicate.
 //!

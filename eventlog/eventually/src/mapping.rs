@@ -6,7 +6,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use eventlog::{Category, EventId, EventType, Filter, InvalidName, NewEvent, QueryItem, Record, StreamId};
+use eventlog::{
+    Category, EventId, EventType, Filter, InvalidName, NewEvent, PayloadState, QueryItem, Record, StreamId,
+};
 use eventually_core::store::Persisted;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -89,6 +91,10 @@ impl<Id: FromStr, E: DeserializeOwned> Mapping<Id, E> {
         let Ok(id) = record.stream.key().parse() else {
             return Err(StreamError::Source { position, stream: record.stream });
         };
+        // An aggregate without one of its events would be another aggregate: the gap is not passed over.
+        if record.payload_state == PayloadState::Dropped {
+            return Err(StreamError::Dropped { position });
+        }
         let event = serde_json::from_slice(&record.payload).map_err(|source| StreamError::Decode {
             position,
             event_type: record.event_type,
@@ -96,5 +102,29 @@ impl<Id: FromStr, E: DeserializeOwned> Mapping<Id, E> {
             source,
         })?;
         Ok(Persisted::from(id, event).version(version).sequence_number(sequence_number))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use eventlog::{Position, Revision};
+
+    use super::*;
+
+    #[test]
+    fn an_event_whose_payload_was_dropped_is_an_error_and_not_passed_over() {
+        let category = Category::new("note").unwrap();
+        let naming = |_: &String| Ok(EventKind { event_type: EventType::new("noted")?, schema_version: 1 });
+        let mapping = Mapping::<u32, String>::new(category, Arc::new(naming));
+        let stream = mapping.stream(&7).unwrap();
+        let event = mapping.encode(&stream, &["text".to_owned()]).unwrap().remove(0);
+        let mut record =
+            Record::from_new(event, Position::new(3), Revision::new(1), "2026-01-01T00:00:00Z".parse().unwrap());
+        let expected = Persisted::from(7, "text".to_owned()).version(2).sequence_number(3);
+        assert_eq!(mapping.decode(record.clone()).unwrap(), expected);
+        record.payload_state = PayloadState::Dropped;
+        record.payload = Bytes::new();
+        let error = mapping.decode(record).unwrap_err();
+        assert!(matches!(error, StreamError::Dropped { position } if position.get() == 3), "{error}");
     }
 }
