@@ -288,22 +288,6 @@ async fn payloads(scratch: &Path) {
     }
 }
 
-fn frames_alone() {
-    let given = readings(0);
-    let rounds = 60;
-    let copies: Vec<_> = (0..rounds).map(|_| given.clone()).collect();
-    let start = Instant::now();
-    let encoded: Vec<Encoded> = copies.into_iter().map(|readings| frames::encode(readings).unwrap()).collect();
-    report("frames: sort, encode and digest", rounds * 20_000, "readings", start.elapsed());
-    let start = Instant::now();
-    let decoded: usize = encoded.iter().map(|encoded| frames::decode(&encoded.bytes).unwrap().len()).sum();
-    report("frames: decode and check", decoded as u64, "readings", start.elapsed());
-    let start = Instant::now();
-    encoded.iter().for_each(|encoded| assert_eq!(frames::digest(&encoded.frame), encoded.digest));
-    report("frames: digest alone", rounds * 20_000, "readings", start.elapsed());
-    println!("{:<62} {:>13.2} bytes/reading", "frames: size", encoded[0].bytes.len() as f64 / 20_000.0);
-}
-
 async fn frames_appended(scratch: &Path) {
     let directory = scratch.join("frames");
     let log = open(&directory);
@@ -451,7 +435,6 @@ fn main() {
             payloads(scratch).await;
         }
         if wanted("frames") {
-            frames_alone();
             frames_appended(scratch).await;
         }
         if wanted("replay") {

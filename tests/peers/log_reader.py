@@ -287,16 +287,239 @@ def bits_float(bits):
     return struct.unpack("<d", struct.pack("<Q", bits))[0]
 
 
+def width_for(number):
+    """How many bits a number up to this one is packed with."""
+    return number.bit_length() if number.bit_length() <= 56 else 64
+
+
+def read_width(cursor):
+    width = cursor.number("B")
+    need(width <= 56 or width == 64, "a width that is not used")
+    return width
+
+
+def read_packed(cursor, width, count):
+    packed = int.from_bytes(cursor.bytes((width * count + 7) // 8), "little")
+    need(packed >> (width * count) == 0, "bits are left over after packed numbers")
+    return [packed >> (width * place) & ((1 << width) - 1) for place in range(count)]
+
+
+def read_blocks(cursor, first, count):
+    """Words that follow each other by differences in blocks of 256."""
+    words = [first]
+    while len(words) < count:
+        least, width = cursor.signed(), read_width(cursor)
+        for difference in read_packed(cursor, width, min(256, count - len(words))):
+            words.append(wrapped_signed(words[-1] + least + difference))
+    return words
+
+
+def read_words(cursor, method, count, least, span):
+    """Words by one of the three methods, which reach exactly from the least to the greatest."""
+    if method == 0:
+        words = [least + offset for offset in read_packed(cursor, width_for(span), count)]
+    elif method == 1:
+        words = read_blocks(cursor, wrapped_signed(least + cursor.varint()), count)
+    else:
+        need(method == 2, "an unknown method of storing words")
+        runs = cursor.varint()
+        need(runs <= count, "more runs than rows")
+        values = read_packed(cursor, width_for(span), runs)
+        lengths = [length + 1 for length in read_packed(cursor, read_width(cursor), runs)]
+        need(sum(lengths) == count, "the runs do not cover the rows")
+        words = [least + value for value, length in zip(values, lengths) for _ in range(length)]
+    need((min(words), max(words)) == (least, least + span), "words do not reach from their least to their greatest")
+    need(-(1 << 63) <= least and least + span < 1 << 63, "a word has more than 64 bits")
+    return words
+
+
+class Axis:
+    """The times that columns share."""
+
+    def __init__(self, directory, previous):
+        self.rows = directory.varint()
+        need(1 <= self.rows <= MAX_READINGS, "an axis has no rows, or too many")
+        self.first = wrapped_signed(previous + directory.signed())
+        self.last = self.first + directory.varint()
+        self.length, self.unit = divmod(directory.varint(), 4)
+
+    def read(self, body):
+        body = Cursor(body.bytes(self.length))
+        unit = 1000**self.unit
+        self.times = [wrapped_signed(self.first + step * unit) for step in read_blocks(body, 0, self.rows)]
+        body.end("an axis")
+        need(self.times[-1] == self.last and self.times == sorted(self.times), "the times of an axis do not fit")
+
+
+class Sequences:
+    """The sources' counts that columns share."""
+
+    def __init__(self, directory):
+        self.rows = directory.varint()
+        self.length, self.partial = divmod(directory.varint(), 2)
+
+    def read(self, body):
+        body = Cursor(body.bytes(self.length))
+        there = body.bits(self.rows) if self.partial else [1] * self.rows
+        need(0 < sum(there) and (not self.partial or sum(there) < self.rows), "sequences in the wrong form")
+        least, span, method = body.signed(), body.varint(), body.number("B")
+        words = iter(read_words(body, method, sum(there), least, span))
+        self.counts = [next(words) & U64 if here else None for here in there]
+        body.end("a list of sequences")
+
+
+class Chosen:
+    """Which list a column has: that of the column before, the next unused one, or one by number."""
+
+    def __init__(self, lists):
+        self.lists = lists
+        self.last = None
+        self.used = 0
+
+    def choose(self, choice):
+        """Whether the number of the list follows; it is `last` otherwise."""
+        need(choice < 3 and (choice != 0 or self.last is not None), "a column refers to no list")
+        if choice == 1:
+            self.set(self.used)
+        return choice == 2
+
+    def set(self, number):
+        need(number < len(self.lists), "a column refers to a list that is not there")
+        self.last = number
+        self.used = max(self.used, number + 1)
+
+    def list(self):
+        return self.lists[self.last]
+
+
+class Column2(Column):
+    """One signal's readings of one kind in a frame of version 2."""
+
+    def __init__(self, directory, before, axes, sequences):
+        shape = directory.number("B")
+        self.kind = shape & 3
+        need(shape < 0x80, "a column has an unknown shape")
+        shared = directory.varint()
+        before = before.signal.encode() if before else b""
+        need(shared <= len(before), "a signal shares more than there is")
+        rest = directory.bytes(directory.varint())
+        need(not rest or before[shared : shared + 1] != rest[:1], "a signal shares more than it says")
+        try:
+            self.signal = (before[:shared] + rest).decode()
+        except UnicodeDecodeError as error:
+            raise Damage("a signal is not UTF-8") from error
+        need(self.signal, "a signal has no id")
+        if axes.choose(shape >> 2 & 3):
+            axes.set(directory.varint())
+        counted = shape >> 4 & 3
+        if counted and sequences.choose(counted - 1):
+            sequences.set(directory.varint())
+        axis = axes.list()
+        self.rows, self.times = axis.rows, axis.times
+        self.sequences = sequences.list().counts if counted else [None] * self.rows
+        need(len(self.sequences) == self.rows, "the sequences of a column do not fit")
+        self.flagged = shape & 0x40
+        self.bounds = None
+        if self.kind in (BOOLEAN, INTEGER):
+            self.range = directory.signed(), directory.varint()
+        elif self.kind == FLOAT:
+            self._float_form(directory)
+        self.length, self.method = divmod(directory.varint(), 4)
+
+    def _float_form(self, directory):
+        self.form = directory.number("B")
+        if self.form < 32:
+            need(self.form % 16 <= 9, "a float has too many decimal places")
+            self.range = directory.signed(), directory.varint()
+            return
+        need(64 <= self.form < 192, "an unknown form of floats")
+        size = (64 - self.form % 64 + 7) // 8
+        least = int.from_bytes(directory.bytes(size), "little", signed=True)
+        self.range = least, int.from_bytes(directory.bytes(size), "little")
+        if self.form >= 128:
+            self.bounds = directory.number("Q"), directory.number("Q")
+
+    def read(self, body):
+        body = Cursor(body.bytes(self.length))
+        if self.kind == TEXT:
+            texts = [body.text(body.varint()) for _ in range(body.varint())]
+            indexes = read_words(body, self.method, self.rows, 0, max(len(texts) - 1, 0))
+            self.values = [texts[index] for index in indexes]
+        else:
+            words = read_words(body, self.method, self.rows, *self.range)
+            self.values = [self._float(word) for word in words] if self.kind == FLOAT else words
+        self.statuses = self._statuses(body) if self.flagged else [0] * self.rows
+        body.end("a column")
+        order = [(time, -1 if sequence is None else sequence) for time, sequence in zip(self.times, self.sequences)]
+        need(order == sorted(order), "the rows of a column do not ascend")
+        need(self.kind != BOOLEAN or set(self.values) <= {0, 1}, "a boolean is neither 0 nor 1")
+        numbers = [bits_float(value) for value in self.values if self.kind == FLOAT]
+        present = [number for number in numbers if number == number]
+        need(self.bounds or len(present) == len(numbers), "a column has NaN and does not say so")
+        if self.bounds and present:
+            found = tuple(map(bits_float, self.bounds))
+            need(found == (min(present), max(present)), "the bounds of the values do not fit")
+        elif self.bounds:
+            need(all(bound != bound for bound in map(bits_float, self.bounds)), "a bound is not NaN")
+
+    def _float(self, word):
+        if self.form < 32:
+            value = float(word) / float(10 ** (self.form % 16))
+            return float_bits(value if self.form < 16 else struct.unpack("<f", struct.pack("<f", value))[0])
+        cut = self.form % 64
+        if word < 0:
+            word ^= (1 << (63 - cut)) - 1
+        return word << cut & U64
+
+
+def read_frame_2(payload):
+    """The columns of a frame of version 2."""
+    cursor = Cursor(payload, 4)
+    directory_bytes, checksum = cursor.number("I"), cursor.number("I")
+    directory = cursor.bytes(directory_bytes)
+    need(crc32c(directory, crc32c(bytes(payload[:8]))) == checksum, "the checksum of a frame's directory does not fit")
+    body = cursor.bytes(len(payload) - cursor.at - 4)
+    need(crc32c(body, checksum) == cursor.number("I"), "the checksum of a frame's body does not fit")
+    directory, body = Cursor(directory), Cursor(body)
+    column_count, axis_count, list_count = (directory.varint() for _ in range(3))
+    axes, lists, columns = [], [], []
+    for _ in range(axis_count):
+        axes.append(Axis(directory, axes[-1].first if axes else 0))
+    lists.extend(Sequences(directory) for _ in range(list_count))
+    for shared in (axes, lists):
+        need(sum(one.rows for one in shared) <= MAX_READINGS, "a frame has too many readings")
+        for one in shared:
+            one.read(body)
+    axes, lists = Chosen(axes), Chosen(lists)
+    for _ in range(column_count):
+        column = Column2(directory, columns[-1] if columns else None, axes, lists)
+        column.read(body)
+        columns.append(column)
+        need(sum(column.rows for column in columns) <= MAX_READINGS, "a frame has too many readings")
+    directory.end("the directory of a frame")
+    body.end("a frame")
+    return columns
+
+
 def read_frame(payload):
     """The columns of a frame."""
     cursor = Cursor(payload)
     need(cursor.bytes(3) == b"MWF", "a frame does not begin with MWF")
-    need(cursor.number("B") == 1, "a frame has an unknown version")
+    version = cursor.number("B")
+    if version == 2:
+        return in_order(read_frame_2(payload))
+    need(version == 1, "a frame has an unknown version")
     columns = []
     for _ in range(cursor.varint()):
         columns.append(Column(cursor))
         need(sum(column.rows for column in columns) <= MAX_READINGS, "a frame has too many readings")
     cursor.end("a frame")
+    return in_order(columns)
+
+
+def in_order(columns):
+    """The columns, which ascend by signal and kind."""
+    need(columns, "a frame has no readings")
     keys = [(column.signal.encode(), column.kind) for column in columns]
     need(all(one < next for one, next in zip(keys, keys[1:])), "the columns of a frame do not ascend")
     return columns

@@ -114,10 +114,10 @@ fn collect(column: &Column, time_ns: i64, sequence: Option<u64>, contents: &mut 
     let start = column.times_ns.partition_point(|time| *time < time_ns);
     let end = column.times_ns.partition_point(|time| *time <= time_ns);
     for index in start..end {
-        if column.sequences.get(index).copied() == Some(sequence)
+        if column.sequences.get(index) == sequence
             && let (Some(value), Some(status)) = (column.values.get(index), column.statuses.get(index))
         {
-            contents.push((value, *status));
+            contents.push((value, status));
         }
     }
 }

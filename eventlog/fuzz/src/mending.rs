@@ -91,6 +91,10 @@ pub fn index(bytes: &mut [u8]) {
 
 /// The columns of a frame.
 pub fn frame(bytes: &mut [u8]) {
+    if bytes.get(3) == Some(&2) {
+        frame_2(bytes);
+        return;
+    }
     let mut at = 4;
     let Some(columns) = varint(bytes, &mut at) else { return };
     for _ in 0..columns.min(10_000) {
@@ -111,6 +115,17 @@ pub fn frame(bytes: &mut [u8]) {
         put(bytes, at, checksum);
         at = end;
     }
+}
+
+/// The directory and the body of a frame of version 2.
+fn frame_2(bytes: &mut [u8]) {
+    let Some(end) = number(bytes, 4).and_then(|directory| directory.checked_add(12)) else { return };
+    let Some(last) = bytes.len().checked_sub(4) else { return };
+    let (Some(directory), Some(body)) = (bytes.get(12..end), bytes.get(end..last)) else { return };
+    let checksum = crc32c::crc32c_append(crc32c::crc32c(&bytes[..8]), directory);
+    let whole = crc32c::crc32c_append(checksum, body);
+    put(bytes, 8, checksum);
+    put(bytes, last, whole);
 }
 
 fn varint(bytes: &[u8], at: &mut usize) -> Option<usize> {

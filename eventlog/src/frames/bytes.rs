@@ -54,7 +54,23 @@ impl<'a> Reader<'a> {
     }
 
     /// An unsigned LEB128 number of at most 64 bits.
+    #[inline]
     pub(super) fn varint(&mut self) -> Result<u64, FrameError> {
+        // Most numbers are small.
+        match self.rest {
+            [byte, rest @ ..] if *byte < 0x80 => {
+                self.rest = rest;
+                Ok(u64::from(*byte))
+            }
+            [low, high, rest @ ..] if *high < 0x80 => {
+                self.rest = rest;
+                Ok(u64::from(*low & 0x7f) | u64::from(*high) << 7)
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, FrameError> {
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {
             let byte = self.u8()?;
@@ -77,11 +93,21 @@ impl<'a> Reader<'a> {
     /// A count that must not exceed `limit`.
     pub(super) fn count(&mut self, what: &str, limit: usize) -> Result<usize, FrameError> {
         let count = self.varint()?;
-        usize::try_from(count)
-            .ok()
-            .filter(|count| *count <= limit)
-            .ok_or_else(|| damaged(format!("{what} is {count}, the limit is {limit}")))
+        limited(count, what, limit)
     }
+
+    /// The same, in four bytes.
+    pub(super) fn count_u32(&mut self, what: &str, limit: usize) -> Result<usize, FrameError> {
+        let count = self.u32()?;
+        limited(u64::from(count), what, limit)
+    }
+}
+
+fn limited(count: u64, what: &str, limit: usize) -> Result<usize, FrameError> {
+    usize::try_from(count)
+        .ok()
+        .filter(|count| *count <= limit)
+        .ok_or_else(|| damaged(format!("{what} is {count}, the limit is {limit}")))
 }
 
 pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u64) {

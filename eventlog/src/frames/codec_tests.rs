@@ -3,8 +3,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use super::{Encoded, FrameError, MAX_FRAME_READINGS, MAX_TEXT_BYTES, decode, encode, summaries};
-use crate::frames::{Frame, Reading, StatusCode, Value, digest};
+use super::{
+    Encoded, FrameError, MAX_FRAME_READINGS, MAX_TEXT_BYTES, decode, decode_columns, encode, encode_columns, payload,
+    summaries,
+};
+use crate::frames::bytes::put_varint;
+use crate::frames::{Column, Frame, Reading, Sequences, StatusCode, Statuses, Value, Values, digest, v1};
 
 fn reading(signal: &str, time_ns: i64, value: Value) -> Reading {
     let time = Timestamp::from_nanosecond(i128::from(time_ns)).unwrap();
@@ -57,6 +61,35 @@ fn key(reading: &Reading) -> (Arc<str>, u8, i128, Option<u64>) {
     (Arc::clone(&reading.signal), kind, reading.time.as_nanosecond(), reading.sequence)
 }
 
+/// The directory and the body of a frame of version 2.
+fn parts(bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let directory_bytes = u32::from_le_bytes(bytes[4..8].try_into().unwrap()) as usize;
+    let (directory, body) = bytes[12..bytes.len() - 4].split_at(directory_bytes);
+    (directory.to_vec(), body.to_vec())
+}
+
+/// A frame of version 2 with checksums that fit, whatever it says.
+fn checksummed(directory: &[u8], body: &[u8]) -> Vec<u8> {
+    let mut bytes = b"MWF\x02".to_vec();
+    bytes.extend((directory.len() as u32).to_le_bytes());
+    let checksum = crc32c::crc32c_append(crc32c::crc32c(&bytes), directory);
+    bytes.extend(checksum.to_le_bytes());
+    bytes.extend(directory);
+    bytes.extend(body);
+    bytes.extend(crc32c::crc32c_append(checksum, body).to_le_bytes());
+    bytes
+}
+
+/// What is decoded from anything obeys the limits and the order, and can be written again.
+fn check_hostile(bytes: &[u8]) {
+    let _ = summaries(bytes);
+    let Ok(frame) = decode(bytes) else { return };
+    assert!((1..=MAX_FRAME_READINGS).contains(&frame.len()));
+    let again = encode_columns(frame.columns.clone()).unwrap();
+    assert_eq!(bits(&again.frame), bits(&frame));
+    assert_eq!(bits(&decode(&again.bytes).unwrap()), bits(&frame));
+}
+
 proptest! {
     #[test]
     fn what_was_encoded_comes_back(readings in prop::collection::vec(any_reading(), 1..200)) {
@@ -71,6 +104,70 @@ proptest! {
         prop_assert_eq!(format!("{found:?}"), format!("{expected:?}"));
         let rows: usize = summaries(&bytes).unwrap().iter().map(|summary| summary.rows).sum();
         prop_assert_eq!(rows, found.len());
+    }
+
+    #[test]
+    fn both_versions_hold_the_same_readings(readings in prop::collection::vec(any_reading(), 1..200)) {
+        let encoded = encode(readings).unwrap();
+        let old = v1::write::encode(&encoded.frame);
+        let decoded = decode(&old).unwrap();
+        prop_assert_eq!(bits(&decoded), bits(&encoded.frame));
+        prop_assert_eq!(digest(&decoded), encoded.digest);
+        prop_assert_eq!(format!("{:?}", summaries(&old).unwrap()), format!("{:?}", summaries(&encoded.bytes).unwrap()));
+        prop_assert_eq!(payload(decoded).unwrap(), encoded.bytes);
+    }
+
+    #[test]
+    fn columns_that_are_added_one_after_the_other_are_those_of_all_readings_at_once(
+        readings in prop::collection::vec(any_reading(), 1..100),
+        first in any::<prop::sample::Index>(),
+    ) {
+        let whole = encode(readings.clone()).unwrap();
+        // Signals that come in two parts, each sorted by itself, and the columns in the wrong order.
+        let parted = whole.frame.columns[first.index(whole.frame.columns.len())].signal.clone();
+        let (one, two): (Vec<_>, Vec<_>) = readings.into_iter().partition(|reading| reading.signal < parted);
+        let mut columns = Vec::new();
+        for part in [two, one].into_iter().filter(|part| !part.is_empty()) {
+            columns.extend(encode(part).unwrap().frame.columns);
+        }
+        let joined = encode_columns(columns).unwrap();
+        prop_assert_eq!(joined.digest, whole.digest);
+        prop_assert_eq!(joined.bytes, whole.bytes);
+        prop_assert_eq!(bits(&joined.frame), bits(&whole.frame));
+    }
+
+    #[test]
+    fn wanted_columns_are_those_of_the_whole(readings in prop::collection::vec(any_reading(), 1..100), wanted in any::<u64>()) {
+        let encoded = encode(readings).unwrap();
+        for bytes in [v1::write::encode(&encoded.frame), encoded.bytes.to_vec()] {
+            let mut place = 0;
+            let part = decode_columns(&bytes, |_| {
+                place += 1;
+                wanted >> (place % 64) & 1 == 1
+            });
+            let expected = encoded.frame.columns.iter().zip(1..).filter(|(_, place)| wanted >> (place % 64) & 1 == 1);
+            let expected = Frame { columns: expected.map(|(column, _)| column.clone()).collect() };
+            prop_assert_eq!(bits(&part.unwrap()), bits(&expected));
+        }
+    }
+
+    #[test]
+    fn summaries_say_what_the_columns_hold(readings in prop::collection::vec(any_reading(), 1..100)) {
+        let encoded = encode(readings).unwrap();
+        let summaries = summaries(&encoded.bytes).unwrap();
+        prop_assert_eq!(summaries.len(), encoded.frame.columns.len());
+        for (summary, column) in summaries.iter().zip(&encoded.frame.columns) {
+            prop_assert_eq!(&summary.signal, &column.signal);
+            prop_assert_eq!((summary.first_row, summary.rows), (column.first_row, column.times_ns.len()));
+            prop_assert_eq!(Some(&summary.min_time_ns), column.times_ns.first());
+            prop_assert_eq!(Some(&summary.max_time_ns), column.times_ns.last());
+            let values = (0..summary.rows).filter_map(|row| column.values.get(row)?.as_f64());
+            if let Some((least, greatest)) = &summary.bounds {
+                for value in values.filter(|value| !value.is_nan()) {
+                    prop_assert!(least.as_f64().unwrap() <= value && value <= greatest.as_f64().unwrap());
+                }
+            }
+        }
     }
 
     #[test]
@@ -109,23 +206,51 @@ proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let _ = decode(&bytes);
-        let mut framed = b"MWF\x01".to_vec();
-        framed.extend(bytes);
-        let _ = decode(&framed);
-        let _ = summaries(&framed);
+        for version in 1..=2 {
+            let mut framed = vec![b'M', b'W', b'F', version];
+            framed.extend(&bytes);
+            let _ = decode(&framed);
+            let _ = summaries(&framed);
+        }
     }
 
     #[test]
-    fn bodies_with_a_right_checksum_never_panic(body in prop::collection::vec(any::<u8>(), 0..200), kind in 0_u8..5, rows in 1_u8..60) {
+    fn bodies_of_version_1_with_a_right_checksum_never_panic(
+        body in prop::collection::vec(any::<u8>(), 0..200), kind in 0_u8..5, rows in 1_u8..60,
+    ) {
         let mut column = vec![1, b'a', kind, rows];
         column.extend([0; 32]);
-        super::put_varint(&mut column, body.len() as u64);
+        put_varint(&mut column, body.len() as u64);
         let checksum = crc32c::crc32c_append(crc32c::crc32c(&column), &body);
         column.extend(checksum.to_le_bytes());
         column.extend(&body);
         let framed = [b"MWF\x01\x01".as_slice(), &column].concat();
         let _ = decode(&framed);
         prop_assert_eq!(summaries(&framed).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn anything_with_right_checksums_never_panics(
+        directory in prop::collection::vec(any::<u8>(), 0..80), body in prop::collection::vec(any::<u8>(), 0..80),
+    ) {
+        check_hostile(&checksummed(&directory, &body));
+    }
+
+    #[test]
+    fn changed_frames_with_right_checksums_never_panic(
+        readings in prop::collection::vec(any_reading(), 1..60),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+    ) {
+        let encoded = encode(readings).unwrap();
+        let (mut directory, mut body) = parts(&encoded.bytes);
+        let split = directory.len();
+        for (place, byte) in changes {
+            match place.index(split + body.len()) {
+                place if place < split => directory[place] = byte,
+                place => body[place - split] = byte,
+            }
+        }
+        check_hostile(&checksummed(&directory, &body));
     }
 
     #[test]
@@ -151,7 +276,7 @@ fn values_of_two_kinds_become_two_columns_with_running_rows() {
         .frame
         .columns
         .iter()
-        .map(|column| (&*column.signal, column.first_row, column.times_ns.clone()))
+        .map(|column| (&*column.signal, column.first_row, column.times_ns.to_vec()))
         .collect();
     assert_eq!(columns, [("a", 0, vec![10]), ("a", 1, vec![5, 20]), ("b", 3, vec![30])]);
     let summaries = summaries(&encoded.bytes).unwrap();
@@ -183,8 +308,71 @@ fn regular_readings_are_small() {
     let readings =
         (0..10_000).map(|index| reading("a", index * 100_000_000, Value::Float((index % 70) as f64 / 100.0)));
     let encoded = encode(readings.collect()).unwrap();
-    // One byte for a time, one for a decimal step, runs for everything else.
-    assert!(encoded.bytes.len() < 10_000 * 2 + 500, "{} bytes", encoded.bytes.len());
+    // Seven bits for a value of 70, blocks for the times, and nothing else.
+    assert!(encoded.bytes.len() < 10_000 * 7 / 8 + 500, "{} bytes", encoded.bytes.len());
+}
+
+#[test]
+fn columns_share_their_moments_and_counts() {
+    let readings = (0..100_i64).flat_map(|signal| {
+        (0..10).map(move |row| Reading {
+            sequence: Some(row as u64 * 3 % 11),
+            ..reading(&format!("signal-{signal:03}"), row * row * 7_919, Value::Boolean(true))
+        })
+    });
+    let encoded = encode(readings.collect()).unwrap();
+    // A header of nine bytes a signal, and one list of each.
+    assert!(encoded.bytes.len() < 100 * 10 + 100, "{} bytes", encoded.bytes.len());
+    let decoded = decode(&encoded.bytes).unwrap();
+    for frame in [encoded.frame, decoded] {
+        for column in &frame.columns {
+            assert!(Arc::ptr_eq(&column.times_ns, &frame.columns[0].times_ns));
+            assert!(column.sequences.shares(&frame.columns[0].sequences));
+        }
+    }
+}
+
+#[test]
+fn columns_that_cannot_be_a_frame_are_refused() {
+    let column = |signal: &str, times: &[i64]| Column {
+        signal: signal.into(),
+        first_row: 0,
+        times_ns: times.into(),
+        sequences: Sequences::NONE,
+        values: Values::Integer(vec![1; times.len()]),
+        statuses: Statuses::all(times.len(), StatusCode::GOOD),
+    };
+    assert_eq!(encode_columns(vec![column("b", &[1, 1]), column("a", &[5])]).unwrap().frame.columns[1].first_row, 1);
+    assert!(matches!(encode_columns(Vec::new()), Err(FrameError::Empty)));
+    assert!(matches!(encode_columns(vec![column("a", &[0; 20_001])]), Err(FrameError::TooMany { count: 20_001 })));
+    let unfit = [
+        vec![column("", &[1])],
+        vec![column("a", &[1]), column("b", &[])],
+        vec![column("a", &[2, 1])],
+        vec![column("a", &[1]), column("a", &[2])],
+        vec![Column { values: Values::Integer(vec![1; 3]), ..column("a", &[1, 2]) }],
+        vec![Column { statuses: Statuses::all(1, StatusCode::GOOD), ..column("a", &[1, 2]) }],
+        vec![Column { sequences: vec![Some(1)].into(), ..column("a", &[1, 2]) }],
+        vec![Column { sequences: vec![Some(2), Some(1)].into(), ..column("a", &[1, 1]) }],
+        vec![Column { sequences: vec![Some(2), None].into(), ..column("a", &[1, 1]) }],
+        vec![Column { values: Values::Text(vec!["x".repeat(MAX_TEXT_BYTES + 1).into()]), ..column("a", &[1]) }],
+    ];
+    for columns in unfit {
+        assert!(matches!(encode_columns(columns.clone()), Err(FrameError::Unfit { .. })), "{columns:?}");
+    }
+}
+
+#[test]
+fn claimed_rows_allocate_nothing_that_a_frame_could_not_hold() {
+    // Two axes of 20,000 rows each, which take no bytes to claim.
+    let mut directory = vec![2, 2, 0];
+    for _ in 0..2 {
+        put_varint(&mut directory, MAX_FRAME_READINGS as u64);
+        directory.extend([0, 0, 0]);
+    }
+    directory.extend([0b0000_0101, 0, 1, b'a', 0, 0, 0]);
+    let error = decode(&checksummed(&directory, &[])).unwrap_err().to_string();
+    assert!(error.contains("more readings than a frame may"), "{error}");
 }
 
 #[test]

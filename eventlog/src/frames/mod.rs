@@ -6,11 +6,17 @@
 //!
 //! This module knows numbers, times and statuses. What a signal means is somebody else's business.
 
+mod bounds;
 mod bytes;
 mod canonical;
+mod check;
 mod codec;
-mod column;
-mod values;
+mod fingerprint;
+mod group;
+mod sequences;
+mod statuses;
+mod v1;
+mod v2;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,8 +25,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use canonical::digest;
-pub use codec::{Encoded, FrameError, MAX_FRAME_READINGS, MAX_SIGNAL_BYTES, MAX_TEXT_BYTES, decode, encode, summaries};
-pub use column::ColumnSummary;
+pub use codec::{
+    Encoded, FrameError, MAX_FRAME_READINGS, MAX_SIGNAL_BYTES, MAX_TEXT_BYTES, decode, decode_columns, encode,
+    encode_columns, payload, summaries,
+};
+pub use sequences::Sequences;
+pub use statuses::Statuses;
 
 /// An OPC UA StatusCode (OPC 10000-4, 7.39): the quality of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -117,14 +127,31 @@ pub struct Column {
     pub signal: Arc<str>,
     /// The row of the column's first reading in its frame.
     pub first_row: u32,
-    /// Source times, nanoseconds since 1970, ascending.
-    pub times_ns: Vec<i64>,
-    /// The source's own counts; as long as `times_ns`.
-    pub sequences: Vec<Option<u64>>,
+    /// Source times, nanoseconds since 1970, ascending. Columns of one frame that were sampled at the same moments share them.
+    pub times_ns: Arc<[i64]>,
+    /// The source's own counts; for as many rows as `times_ns`. Rows that share a time ascend by them.
+    pub sequences: Sequences,
     /// The values; as long as `times_ns`.
     pub values: Values,
     /// The qualities; as long as `times_ns`.
-    pub statuses: Vec<StatusCode>,
+    pub statuses: Statuses,
+}
+
+/// What the header of a column says about its rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ColumnSummary {
+    /// The signal's id.
+    pub signal: Arc<str>,
+    /// The row of the column's first reading in its frame.
+    pub first_row: u32,
+    /// The number of readings.
+    pub rows: usize,
+    /// The least source time, nanoseconds since 1970.
+    pub min_time_ns: i64,
+    /// The greatest source time, nanoseconds since 1970.
+    pub max_time_ns: i64,
+    /// The least and the greatest value, NaN left out; `None` for texts.
+    pub bounds: Option<(Value, Value)>,
 }
 
 /// The values of a column.
@@ -154,6 +181,16 @@ impl Values {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The number of the kind in frames and digests: 0 boolean, 1 integer, 2 float, 3 text.
+    fn kind(&self) -> u8 {
+        match self {
+            Self::Boolean(_) => 0,
+            Self::Integer(_) => 1,
+            Self::Float(_) => 2,
+            Self::Text(_) => 3,
+        }
     }
 
     /// The value in this place.
@@ -190,12 +227,22 @@ impl Column {
         (0..self.times_ns.len()).filter_map(|index| {
             let reading = Reading {
                 signal: Arc::clone(&self.signal),
-                time: Timestamp::from_nanosecond(i128::from(*self.times_ns.get(index)?)).ok()?,
-                sequence: *self.sequences.get(index)?,
+                time: timestamp(*self.times_ns.get(index)?)?,
+                sequence: self.sequences.get(index),
                 value: self.values.get(index)?,
-                status: *self.statuses.get(index)?,
+                status: self.statuses.get(index)?,
             };
             Some((self.first_row + u32::try_from(index).ok()?, reading))
         })
     }
 }
+
+/// The moment, which is within a timestamp's years for every number of nanoseconds.
+fn timestamp(time_ns: i64) -> Option<Timestamp> {
+    let nanosecond = i32::try_from(time_ns.rem_euclid(1_000_000_000)).ok()?;
+    Timestamp::new(time_ns.div_euclid(1_000_000_000), nanosecond).ok()
+}
+
+#[cfg(test)]
+#[path = "fixture_tests.rs"]
+mod tests;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use eventlog::embedded::{EmbeddedLog, Options, verify};
-use eventlog::frames::{self, Reading, StatusCode, Value};
+use eventlog::frames;
 use eventlog::{
     AppendCondition, Clock, ContentType, Digest, DigestAlgorithm, EventId, EventLog, EventType, LogId, NewEvent,
     PayloadDigest, Position, Record, Revision, StreamId, Tag,
@@ -44,25 +44,13 @@ fn calls() -> Vec<Vec<NewEvent>> {
     full.causation_id = Some(Uuid::from_u128(12));
     full.data_key_id = Some(Uuid::from_u128(13));
     let closed = json(2, "workorder-4711", "workorder.closed", "{}");
-    let reading = |signal: &str, nanosecond: i128, value: Value, status: u32| Reading {
-        signal: signal.into(),
-        time: Timestamp::from_nanosecond(nanosecond).unwrap(),
-        sequence: Some(nanosecond as u64 / 1_000),
-        value,
-        status: StatusCode::new(status),
-    };
-    let encoded = frames::encode(vec![
-        reading("loom-07.tension", 1_000_000_000, Value::Float(31.25), 0),
-        reading("loom-07.tension", 1_100_000_000, Value::Float(f64::NAN), 0x8000_0000),
-        reading("loom-07.picks", 1_000_000_000, Value::Integer(-600), 0),
-        reading("loom-07.running", 1_000_000_000, Value::Boolean(true), 0),
-        reading("loom-07.style", 1_000_000_000, Value::Text("府绸".into()), 0),
-    ])
-    .unwrap();
+    // As it was written then: another frame version would have the same digest and other bytes.
+    let payload = Bytes::from_static(include_bytes!("../fixtures/frame-1/log.frame"));
+    let digest = frames::digest(&frames::decode(&payload).unwrap());
     let mut frame = json(3, "readings-loom-07", "readings.recorded", "");
     frame.content_type = ContentType::Frame;
-    frame.payload_digest = PayloadDigest { algorithm: DigestAlgorithm::FrameSha256, digest: encoded.digest };
-    frame.payload = encoded.bytes;
+    frame.payload_digest = PayloadDigest { algorithm: DigestAlgorithm::FrameSha256, digest };
+    frame.payload = payload;
     let mut octets = json(4, "artifact-1", "artifact.stored", "");
     octets.payload = Bytes::from_iter((0..=255_u8).cycle().take(3_000));
     octets.content_type = ContentType::Octets;

@@ -119,7 +119,7 @@ fn add_column(series: &mut Series, column: &Column, position: Position) {
     let length = column.times_ns.len();
     series.count += length as u64;
     for index in length.saturating_sub(RECENT_READINGS)..length {
-        let (Some(&time_ns), Some(value), Some(&status)) =
+        let (Some(&time_ns), Some(value), Some(status)) =
             (column.times_ns.get(index), column.values.get(index), column.statuses.get(index))
         else {
             continue;

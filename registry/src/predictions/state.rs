@@ -78,7 +78,7 @@ impl State {
             // Times ascend in a column, so that its last reading is its newest. A source whose clock is ahead must not make all others look old.
             let usable = column.times_ns.partition_point(|time_ns| *time_ns <= latest_ns);
             let Some(last) = usable.checked_sub(1) else { continue };
-            let (Some(&time_ns), Some(&status), Ok(offset)) =
+            let (Some(&time_ns), Some(status), Ok(offset)) =
                 (column.times_ns.get(last), column.statuses.get(last), u32::try_from(last))
             else {
                 continue;

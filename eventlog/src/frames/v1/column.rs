@@ -11,54 +11,17 @@
 //! body:   times as differences of differences, sequences (0 none, 1 all, 2 a bitmap of those that have one), values, statuses as runs
 //! ```
 
-use std::sync::Arc;
-
-use super::bytes::{Reader, bits, damaged, put_bits, put_signed, put_varint};
-use super::values::{deltas, put_deltas};
-use super::{Column, FrameError, MAX_FRAME_READINGS, MAX_SIGNAL_BYTES, StatusCode, Value, Values};
+use super::super::bytes::{Reader, bits, damaged};
+use super::super::{
+    Column, ColumnSummary, FrameError, MAX_FRAME_READINGS, MAX_SIGNAL_BYTES, StatusCode, Value, bounds,
+};
+use super::values::{self, deltas};
 use crate::MAX_PAYLOAD_BYTES;
-
-/// What the header of a column says about its rows.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ColumnSummary {
-    /// The signal's id.
-    pub signal: Arc<str>,
-    /// The row of the column's first reading in its frame.
-    pub first_row: u32,
-    /// The number of readings.
-    pub rows: usize,
-    /// The least source time, nanoseconds since 1970.
-    pub min_time_ns: i64,
-    /// The greatest source time, nanoseconds since 1970.
-    pub max_time_ns: i64,
-    /// The least and the greatest value, NaN left out; `None` for texts.
-    pub bounds: Option<(Value, Value)>,
-}
 
 pub(super) struct Header {
     pub(super) summary: ColumnSummary,
-    kind: u8,
+    pub(super) kind: u8,
     bounds: [u64; 2],
-}
-
-pub(super) fn put_column(out: &mut Vec<u8>, column: &Column) {
-    let mut body = Vec::with_capacity(column.times_ns.len() * 4);
-    put_times(&mut body, &column.times_ns);
-    put_sequences(&mut body, &column.sequences);
-    column.values.put(&mut body);
-    put_statuses(&mut body, &column.statuses);
-    let start = out.len();
-    put_varint(out, column.signal.len() as u64);
-    out.extend(column.signal.as_bytes());
-    out.push(column.values.kind());
-    put_varint(out, column.times_ns.len() as u64);
-    let ends = [column.times_ns.first(), column.times_ns.last()];
-    ends.into_iter().for_each(|time| out.extend(time.copied().unwrap_or(0).to_le_bytes()));
-    column.values.bounds().into_iter().for_each(|bound| out.extend(bound.to_le_bytes()));
-    put_varint(out, body.len() as u64);
-    let header = crc32c::crc32c(out.get(start..).unwrap_or_default());
-    out.extend(crc32c::crc32c_append(header, &body).to_le_bytes());
-    out.append(&mut body);
 }
 
 /// Reads a header and hands out the body, whose checksum fits.
@@ -105,7 +68,7 @@ pub(super) fn read_body(header: Header, body: &[u8]) -> Result<Column, FrameErro
     let mut reader = Reader::new(body);
     let times_ns = times(&mut reader, rows)?;
     let sequences = sequences(&mut reader, rows)?;
-    let values = Values::read(&mut reader, kind, rows)?;
+    let values = values::read(&mut reader, kind, rows)?;
     let statuses = statuses(&mut reader, rows)?;
     if !reader.is_empty() {
         return Err(damaged("a column has bytes that belong to nothing"));
@@ -121,19 +84,17 @@ pub(super) fn read_body(header: Header, body: &[u8]) -> Result<Column, FrameErro
     if times_ns.first() != Some(&summary.min_time_ns) || times_ns.last() != Some(&summary.max_time_ns) {
         return Err(damaged("the times of a column are not within its bounds"));
     }
-    if values.bounds() != bounds {
+    if bounds::of(&values) != bounds {
         return Err(damaged("the values of a column are not within its bounds"));
     }
-    Ok(Column { signal: summary.signal, first_row: summary.first_row, times_ns, sequences, values, statuses })
-}
-
-fn put_times(out: &mut Vec<u8>, times: &[i64]) {
-    let (mut previous, mut step) = (0_i64, 0_i64);
-    for time in times {
-        let delta = time.wrapping_sub(previous);
-        put_signed(out, delta.wrapping_sub(step));
-        (previous, step) = (*time, delta);
-    }
+    Ok(Column {
+        signal: summary.signal,
+        first_row: summary.first_row,
+        times_ns: times_ns.into(),
+        sequences: sequences.into(),
+        values,
+        statuses: statuses.into(),
+    })
 }
 
 fn times(reader: &mut Reader<'_>, rows: usize) -> Result<Vec<i64>, FrameError> {
@@ -147,19 +108,6 @@ fn times(reader: &mut Reader<'_>, rows: usize) -> Result<Vec<i64>, FrameError> {
     Ok(times)
 }
 
-fn put_sequences(out: &mut Vec<u8>, sequences: &[Option<u64>]) {
-    let present = sequences.iter().flatten().count();
-    match present {
-        0 => out.push(0),
-        all if all == sequences.len() => out.push(1),
-        _ => {
-            out.push(2);
-            put_bits(out, sequences.iter().map(Option::is_some));
-        }
-    }
-    put_deltas(out, sequences.iter().flatten().map(|sequence| sequence.cast_signed()));
-}
-
 fn sequences(reader: &mut Reader<'_>, rows: usize) -> Result<Vec<Option<u64>>, FrameError> {
     let has = match reader.u8()? {
         0 => return Ok(vec![None; rows]),
@@ -169,13 +117,6 @@ fn sequences(reader: &mut Reader<'_>, rows: usize) -> Result<Vec<Option<u64>>, F
     };
     let mut present = deltas(reader, has.iter().filter(|has| **has).count())?.into_iter();
     Ok(has.into_iter().map(|has| if has { present.next().map(i64::cast_unsigned) } else { None }).collect())
-}
-
-fn put_statuses(out: &mut Vec<u8>, statuses: &[StatusCode]) {
-    for run in statuses.chunk_by(PartialEq::eq) {
-        put_varint(out, run.len() as u64);
-        out.extend(run.first().map_or(0, |status| status.get()).to_le_bytes());
-    }
 }
 
 fn statuses(reader: &mut Reader<'_>, rows: usize) -> Result<Vec<StatusCode>, FrameError> {

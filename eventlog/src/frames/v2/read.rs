@@ -1,0 +1,361 @@
+//! Reading version 2. The directory is read with its checksum only; bodies are decoded for the columns that are wanted.
+
+use std::sync::Arc;
+
+use super::super::bytes::{Reader, damaged};
+use super::super::{
+    Column, ColumnSummary, Frame, FrameError, MAX_FRAME_READINGS, MAX_SIGNAL_BYTES, Sequences, StatusCode, Statuses,
+    Value, Values, bounds,
+};
+use super::floats::Form;
+use super::lists::{Axis, Counts};
+use super::shape::{Chosen, Listed, Shape};
+use super::texts::read_texts;
+use super::words::{Method, Range, Scratch};
+use crate::MAX_PAYLOAD_BYTES;
+
+/// The bytes before the directory.
+const PREFIX_BYTES: usize = 12;
+
+/// The bytes of a checksum.
+const CHECKSUM_BYTES: usize = 4;
+
+/// How the values of a column are stored.
+enum Stored {
+    Boolean(Range),
+    Integer(Range),
+    Float { form: Form, range: Range },
+    WithNan { form: Form, range: Range, bounds: [u64; 2] },
+    Text,
+}
+
+/// What the directory says about one column.
+struct Header {
+    signal: Arc<str>,
+    first_row: u32,
+    rows: usize,
+    axis: usize,
+    counts: Option<usize>,
+    statuses: bool,
+    stored: Stored,
+    method: Method,
+    /// The bytes of values and qualities.
+    bytes: usize,
+}
+
+/// A directory whose checksum fits, while its columns are read.
+struct Directory<'a> {
+    reader: Reader<'a>,
+    columns: usize,
+    axes: Vec<Axis<'a>>,
+    counts: Vec<Counts<'a>>,
+    chosen_axes: Chosen,
+    chosen_counts: Chosen,
+    signal: Vec<u8>,
+    last: Option<(Arc<str>, u8)>,
+    rows: usize,
+}
+
+/// Decodes the columns of a payload that are wanted.
+pub(in super::super) fn decode(
+    payload: &[u8],
+    wanted: Option<&mut dyn FnMut(&ColumnSummary) -> bool>,
+) -> Result<Frame, FrameError> {
+    match wanted {
+        None => decode_if(payload, |_, _| true),
+        Some(wanted) => decode_if(payload, |header, axis| wanted(&header.summary(axis))),
+    }
+}
+
+fn decode_if(payload: &[u8], mut wanted: impl FnMut(&Header, &Axis<'_>) -> bool) -> Result<Frame, FrameError> {
+    let (mut directory, body) = open(payload)?;
+    let body = checked_body(payload, body)?;
+    let mut body = Reader::new(body);
+    for axis in &mut directory.axes {
+        axis.take_body(&mut body)?;
+    }
+    for counts in &mut directory.counts {
+        counts.take_body(&mut body)?;
+    }
+    let mut scratch = Scratch::default();
+    let mut columns = Vec::with_capacity(directory.columns);
+    for _ in 0..directory.columns {
+        let header = directory.column()?;
+        let mut bytes = Reader::new(body.take(header.bytes)?);
+        let axis = directory.axes.get_mut(header.axis).ok_or_else(no_axis)?;
+        if wanted(&header, axis) {
+            let times_ns = axis.times(&mut scratch)?;
+            let sequences = directory.sequences(header.counts, &mut scratch)?;
+            columns.push(column(header, times_ns, sequences, &mut bytes, &mut scratch)?);
+        }
+    }
+    directory.end()?;
+    if !body.is_empty() {
+        return Err(damaged("bytes follow the last column"));
+    }
+    Ok(Frame { columns })
+}
+
+/// What the directory of a payload says.
+pub(in super::super) fn summaries(payload: &[u8]) -> Result<Vec<ColumnSummary>, FrameError> {
+    let (mut directory, _) = open(payload)?;
+    let mut summaries = Vec::with_capacity(directory.columns);
+    for _ in 0..directory.columns {
+        let header = directory.column()?;
+        summaries.push(header.summary(directory.axes.get(header.axis).ok_or_else(no_axis)?));
+    }
+    directory.end()?;
+    Ok(summaries)
+}
+
+/// The directory, and where the body begins.
+fn open(payload: &[u8]) -> Result<(Directory<'_>, usize), FrameError> {
+    let mut reader = Reader::new(payload);
+    let _ = reader.take(4)?;
+    let directory_bytes = reader.count_u32("the size of the directory", MAX_PAYLOAD_BYTES)?;
+    let checksum = reader.u32()?;
+    let directory = reader.take(directory_bytes)?;
+    let sized = payload.get(..PREFIX_BYTES - CHECKSUM_BYTES).unwrap_or_default();
+    if crc32c::crc32c_append(crc32c::crc32c(sized), directory) != checksum {
+        return Err(damaged("the checksum of its directory does not fit"));
+    }
+    let mut reader = Reader::new(directory);
+    let columns = reader.count("the number of columns", MAX_FRAME_READINGS)?;
+    let axes = reader.count("the number of axes", columns)?;
+    let counts = reader.count("the number of lists of sequences", columns)?;
+    let mut directory = Directory {
+        reader,
+        columns,
+        axes: Vec::with_capacity(axes),
+        counts: Vec::with_capacity(counts),
+        chosen_axes: Chosen::default(),
+        chosen_counts: Chosen::default(),
+        signal: Vec::new(),
+        last: None,
+        rows: 0,
+    };
+    directory.lists(axes, counts)?;
+    Ok((directory, PREFIX_BYTES + directory_bytes))
+}
+
+/// The body, whose checksum fits.
+fn checked_body(payload: &[u8], start: usize) -> Result<&[u8], FrameError> {
+    let (checked, checksum) =
+        payload.split_last_chunk::<CHECKSUM_BYTES>().ok_or_else(|| damaged("it ends too early"))?;
+    let body = checked.get(start..).ok_or_else(|| damaged("it ends too early"))?;
+    let directory = payload.get(PREFIX_BYTES - CHECKSUM_BYTES..PREFIX_BYTES).and_then(|bytes| bytes.first_chunk());
+    let directory = u32::from_le_bytes(directory.copied().unwrap_or_default());
+    if crc32c::crc32c_append(directory, body) != u32::from_le_bytes(*checksum) {
+        return Err(damaged("the checksum of its body does not fit"));
+    }
+    Ok(body)
+}
+
+impl Directory<'_> {
+    /// Reads the headers of the lists. No list is longer than all columns together, whatever the headers claim.
+    fn lists(&mut self, axes: usize, counts: usize) -> Result<(), FrameError> {
+        let (mut rows, mut previous_ns) = (0, 0);
+        for _ in 0..axes {
+            let axis = Axis::read(&mut self.reader, previous_ns)?;
+            (rows, previous_ns) = (rows + axis.rows, axis.first_ns);
+            self.axes.push(axis);
+        }
+        let mut counted = 0;
+        for _ in 0..counts {
+            let counts = Counts::read(&mut self.reader)?;
+            counted += counts.rows;
+            self.counts.push(counts);
+        }
+        if rows > MAX_FRAME_READINGS || counted > MAX_FRAME_READINGS {
+            return Err(damaged("it holds more readings than a frame may"));
+        }
+        Ok(())
+    }
+
+    fn column(&mut self) -> Result<Header, FrameError> {
+        let shape = Shape::new(self.reader.u8()?)?;
+        let signal = self.signal(shape.kind)?;
+        let axis = listed(&mut self.reader, &mut self.chosen_axes, shape.moments)?;
+        let counts = shape.counts.map(|said| listed(&mut self.reader, &mut self.chosen_counts, said)).transpose()?;
+        let rows = self.axes.get(axis).ok_or_else(no_axis)?.rows;
+        if let Some(counts) = counts
+            && self.counts.get(counts).is_none_or(|counts| counts.rows != rows)
+        {
+            return Err(damaged("a column has sequences that do not fit"));
+        }
+        let stored = stored(&mut self.reader, shape.kind)?;
+        let packed = self.reader.varint()?;
+        let bytes = usize::try_from(packed >> 2).map_err(|_| damaged("a column is too large"))?;
+        let first_row = u32::try_from(self.rows).unwrap_or(u32::MAX);
+        self.rows += rows;
+        if self.rows > MAX_FRAME_READINGS {
+            return Err(damaged("it holds more readings than a frame may"));
+        }
+        Ok(Header {
+            signal,
+            first_row,
+            rows,
+            axis,
+            counts,
+            statuses: shape.statuses,
+            stored,
+            method: Method::new((packed & 3) as u8)?,
+            bytes,
+        })
+    }
+
+    /// The signal's id, which must come after that of the column before.
+    fn signal(&mut self, kind: u8) -> Result<Arc<str>, FrameError> {
+        let shared = self.reader.count("the length of a signal's id", self.signal.len())?;
+        let rest_bytes = self.reader.count("the length of a signal's id", MAX_SIGNAL_BYTES - shared)?;
+        let rest = self.reader.take(rest_bytes)?;
+        if let Some((last, last_kind)) = &mut self.last {
+            if rest.is_empty() && shared == self.signal.len() {
+                if *last_kind >= kind {
+                    return Err(damaged("the columns are not in order"));
+                }
+                *last_kind = kind;
+                return Ok(Arc::clone(last));
+            }
+            if rest.first() <= self.signal.get(shared) {
+                return Err(damaged("the columns are not in order"));
+            }
+        }
+        self.signal.truncate(shared);
+        self.signal.extend_from_slice(rest);
+        let signal: Arc<str> = match std::str::from_utf8(&self.signal) {
+            Ok("") => return Err(damaged("a signal's id is empty")),
+            Ok(signal) => signal.into(),
+            Err(_) => return Err(damaged("a signal's id is not UTF-8")),
+        };
+        self.last = Some((Arc::clone(&signal), kind));
+        Ok(signal)
+    }
+
+    fn sequences(&mut self, counts: Option<usize>, scratch: &mut Scratch) -> Result<Sequences, FrameError> {
+        match counts.and_then(|counts| self.counts.get_mut(counts)) {
+            Some(counts) => counts.sequences(scratch),
+            None => Ok(Sequences::NONE),
+        }
+    }
+
+    fn end(&self) -> Result<(), FrameError> {
+        if self.rows == 0 {
+            return Err(damaged("it holds no reading"));
+        }
+        if !self.reader.is_empty() {
+            return Err(damaged("bytes follow the last column of its directory"));
+        }
+        Ok(())
+    }
+}
+
+fn listed(reader: &mut Reader<'_>, chosen: &mut Chosen, said: Listed) -> Result<usize, FrameError> {
+    let number = match chosen.number(said)? {
+        Some(number) => number,
+        None => reader.count("the number of a list", MAX_FRAME_READINGS)?,
+    };
+    chosen.note(number);
+    Ok(number)
+}
+
+/// How the values are stored.
+fn stored(reader: &mut Reader<'_>, kind: u8) -> Result<Stored, FrameError> {
+    match kind {
+        0 => match Range::read(reader)? {
+            range if range.least < 0 || range.greatest() > 1 => Err(damaged("a boolean is neither 0 nor 1")),
+            range => Ok(Stored::Boolean(range)),
+        },
+        1 => Range::read(reader).map(Stored::Integer),
+        2 => {
+            let form = Form::new(reader.u8()?)?;
+            let range = form.read_range(reader)?;
+            if let Form::WithNan { .. } = form {
+                let bounds = [reader.u64()?, reader.u64()?];
+                return Ok(Stored::WithNan { form, range, bounds });
+            }
+            // NaN is at both ends of the order of doubles.
+            if form.value(range.least).is_nan() || form.value(range.greatest()).is_nan() {
+                return Err(damaged("a bound of doubles is NaN"));
+            }
+            Ok(Stored::Float { form, range })
+        }
+        _ => Ok(Stored::Text),
+    }
+}
+
+impl Header {
+    fn summary(&self, axis: &Axis<'_>) -> ColumnSummary {
+        let bounds = match self.stored {
+            Stored::Boolean(range) => Some([range.least, range.greatest()].map(|word| Value::Boolean(word == 1))),
+            Stored::Integer(range) => Some([range.least, range.greatest()].map(Value::Integer)),
+            Stored::Float { form, range } => {
+                Some([range.least, range.greatest()].map(|word| Value::Float(form.value(word))))
+            }
+            Stored::WithNan { bounds, .. } => Some(bounds.map(|bits| Value::Float(f64::from_bits(bits)))),
+            Stored::Text => None,
+        };
+        ColumnSummary {
+            signal: Arc::clone(&self.signal),
+            first_row: self.first_row,
+            rows: self.rows,
+            min_time_ns: axis.first_ns,
+            max_time_ns: axis.last_ns,
+            bounds: bounds.map(|[least, greatest]| (least, greatest)),
+        }
+    }
+}
+
+fn no_axis() -> FrameError {
+    damaged("a column has times that are not there")
+}
+
+fn column(
+    header: Header,
+    times_ns: Arc<[i64]>,
+    sequences: Sequences,
+    body: &mut Reader<'_>,
+    scratch: &mut Scratch,
+) -> Result<Column, FrameError> {
+    let Header { signal, first_row, rows, statuses, stored, method, .. } = header;
+    if !sequences.in_order(&times_ns) {
+        return Err(damaged("the rows of a column are not in order"));
+    }
+    let values = match stored {
+        Stored::Boolean(range) => {
+            let words = scratch.read(body, method, rows, range)?;
+            Values::Boolean(words.iter().map(|word| *word == 1).collect())
+        }
+        Stored::Integer(range) => Values::Integer(scratch.read(body, method, rows, range)?.to_vec()),
+        Stored::Float { form, range } => Values::Float(form.values(scratch.read(body, method, rows, range)?)),
+        Stored::WithNan { form, range, bounds } => {
+            let values = Values::Float(form.values(scratch.read(body, method, rows, range)?));
+            if bounds::of(&values) != bounds {
+                return Err(damaged("the values of a column are not within its bounds"));
+            }
+            values
+        }
+        Stored::Text => Values::Text(read_texts(body, method, rows, scratch)?),
+    };
+    let statuses = if statuses { read_statuses(body, rows)? } else { Statuses::all(rows, StatusCode::GOOD) };
+    if !body.is_empty() {
+        return Err(damaged("a column has bytes that belong to nothing"));
+    }
+    Ok(Column { signal, first_row, times_ns, sequences, values, statuses })
+}
+
+fn read_statuses(reader: &mut Reader<'_>, rows: usize) -> Result<Statuses, FrameError> {
+    let mut statuses = Vec::with_capacity(rows);
+    while statuses.len() < rows {
+        let run = reader.count("the length of a run", rows - statuses.len())?;
+        let status = StatusCode::new(reader.u32()?);
+        if run == 0 {
+            return Err(damaged("a run of statuses is empty"));
+        }
+        if run == rows {
+            return Ok(Statuses::all(rows, status));
+        }
+        statuses.resize(statuses.len() + run, status);
+    }
+    Ok(statuses.into())
+}
