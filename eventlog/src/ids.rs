@@ -126,7 +126,7 @@ impl Digest {
 
 impl Digest {
     /// The digits, by table: every leaf holds them, and formatting byte by byte took a fifth of a leaf's time.
-    fn hexadecimal(&self) -> [u8; 64] {
+    pub(crate) fn hexadecimal(&self) -> [u8; 64] {
         let digit = |nibble: u8| nibble + if nibble < 10 { b'0' } else { b'a' - 10 };
         let mut digits = [0; 64];
         for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(self.0) {

@@ -23,6 +23,7 @@ mod clock;
 mod condition;
 mod contract;
 mod ids;
+mod leaf;
 mod record;
 mod subscription;
 mod tree;

@@ -5,9 +5,9 @@ use std::fmt;
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::Digest as _;
 use uuid::Uuid;
 
+use crate::leaf::{LEAF_BYTES, LeafParts, hash_leaf, join_leaf, put_leaf};
 use crate::{Digest, EventId, EventType, Position, Revision, StreamId, Tag};
 
 /// The format version that a record's header and leaf are written in.
@@ -209,32 +209,6 @@ pub struct Record {
     pub payload: Bytes,
 }
 
-/// The leaf of a record: one line of JSON with its keys in this order and nothing optional left out, numbers of 64 bits as text. It is what
-/// the transparency tree hashes, so its bytes are fixed for ever by [`RECORD_FORMAT_VERSION`].
-#[derive(Serialize)]
-struct Leaf<'a> {
-    v: u16,
-    position: String,
-    record_time_ns: String,
-    event_time_ns: Option<String>,
-    id: &'a EventId,
-    source: Option<&'a str>,
-    external_id: Option<&'a str>,
-    stream: &'a StreamId,
-    revision: String,
-    #[serde(rename = "type")]
-    event_type: &'a EventType,
-    schema_version: u16,
-    tags: &'a [Tag],
-    actor: &'a str,
-    correlation_id: Option<&'a Uuid>,
-    causation_id: Option<&'a Uuid>,
-    data_key_id: Option<&'a Uuid>,
-    content_type: ContentType,
-    digest_algorithm: DigestAlgorithm,
-    payload_digest: &'a Digest,
-}
-
 impl Record {
     /// The record that `event` becomes at this place in the log.
     pub fn from_new(event: NewEvent, position: Position, revision: Revision, record_time: Timestamp) -> Self {
@@ -282,39 +256,20 @@ impl Record {
         }
     }
 
-    /// The bytes of the leaf: the canonical header with the payload digest, one line of JSON.
+    /// The bytes of the leaf: the canonical header with the payload digest, one line of JSON with its keys in a fixed order. It is what the
+    /// transparency tree hashes, so its bytes are fixed for ever by [`RECORD_FORMAT_VERSION`].
     pub fn leaf(&self) -> Vec<u8> {
-        let leaf = Leaf {
-            v: RECORD_FORMAT_VERSION,
-            position: self.position.to_string(),
-            record_time_ns: nanoseconds(self.record_time).to_string(),
-            event_time_ns: self.event_time.map(|time| nanoseconds(time).to_string()),
-            id: &self.id,
-            source: self.source.as_deref(),
-            external_id: self.external_id.as_deref(),
-            stream: &self.stream,
-            revision: self.revision.to_string(),
-            event_type: &self.event_type,
-            schema_version: self.schema_version,
-            tags: &self.tags,
-            actor: &self.actor,
-            correlation_id: self.correlation_id.as_ref(),
-            causation_id: self.causation_id.as_ref(),
-            data_key_id: self.data_key_id.as_ref(),
-            content_type: self.content_type,
-            digest_algorithm: self.payload_digest.algorithm,
-            payload_digest: &self.payload_digest.digest,
-        };
-        #[expect(clippy::expect_used, reason = "a struct of text and numbers always serialises to JSON in memory")]
-        serde_json::to_vec(&leaf).expect("a leaf serialises")
+        let mut draft = Vec::with_capacity(LEAF_BYTES);
+        let split = put_leaf(&mut draft, &LeafParts::of_record(self));
+        let (before, after) = draft.split_at(split);
+        let mut leaf = Vec::with_capacity(draft.len() + LEAF_BYTES);
+        join_leaf(&mut leaf, (self.position, self.revision, nanoseconds(self.record_time)), before, after);
+        leaf
     }
 
     /// The leaf hash of RFC 6962: SHA-256 of a zero byte and the leaf.
     pub fn leaf_digest(&self) -> Digest {
-        let mut hasher = sha2::Sha256::new();
-        hasher.update([0_u8]);
-        hasher.update(self.leaf());
-        Digest::new(hasher.finalize().into())
+        hash_leaf(&self.leaf())
     }
 
     /// See [`NewEvent::content_digest`].

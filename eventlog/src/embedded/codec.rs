@@ -4,6 +4,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::checksum::append_checksum;
 use super::fields::{Fields, put_at};
 use crate::record::nanoseconds;
 use crate::{
@@ -54,6 +55,12 @@ pub(super) struct Stored {
 
 /// Encodes everything that the caller knows; the rest is zero until [`seal_record`].
 pub(super) fn put_event(out: &mut Vec<u8>, event: &NewEvent) {
+    put_head(out, event);
+    out.extend(&event.payload);
+}
+
+/// [`put_event`] without the payload itself, which is the end of the record.
+pub(super) fn put_head(out: &mut Vec<u8>, event: &NewEvent) {
     let start = out.len();
     out.extend([0; RECORD_PREFIX + AT_LEAF + 32]);
     out.extend(event.id.as_uuid().as_bytes());
@@ -86,18 +93,43 @@ pub(super) fn put_event(out: &mut Vec<u8>, event: &NewEvent) {
         out.extend(text.as_bytes());
     }
     out.extend(u32::try_from(event.payload.len()).unwrap_or(u32::MAX).to_le_bytes());
-    out.extend(&event.payload);
-    let length = u32::try_from(out.len() - start - RECORD_PREFIX).unwrap_or(u32::MAX);
+    let length = u32::try_from(out.len() + event.payload.len() - start - RECORD_PREFIX).unwrap_or(u32::MAX);
     put_at(out, start, &length.to_le_bytes());
+}
+
+/// What the committer decides about a record.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) position: Position,
+    pub(super) revision: Revision,
+    pub(super) record_time_ns: i64,
+    pub(super) leaf: Digest,
+}
+
+/// A payload that is written from where it is, with the checksum of its bytes.
+#[derive(Clone, Debug)]
+pub(super) struct SharedPayload {
+    pub(super) bytes: Bytes,
+    pub(super) checksum: u32,
 }
 
 /// Fills in what the committer decides, and the checksum. `bytes` is one record with its prefix.
 pub(super) fn seal_record(bytes: &mut [u8], record: &Record, leaf: &Digest, seed: u32) {
-    put_at(bytes, RECORD_PREFIX + AT_POSITION, &record.position.get().to_le_bytes());
-    put_at(bytes, RECORD_PREFIX + AT_REVISION, &record.revision.get().to_le_bytes());
-    put_at(bytes, RECORD_PREFIX + AT_RECORD_TIME, &nanoseconds(record.record_time).to_le_bytes());
-    put_at(bytes, RECORD_PREFIX + AT_LEAF, leaf.as_bytes());
-    let checksum = crc32c::crc32c_append(seed, bytes.get(RECORD_PREFIX..).unwrap_or_default());
+    let (position, revision) = (record.position, record.revision);
+    let place = Place { position, revision, record_time_ns: nanoseconds(record.record_time), leaf: *leaf };
+    place_record(bytes, None, &place, seed);
+}
+
+/// Fills in what the committer decides, and the checksum. `bytes` is one record with its prefix, without its payload where that is elsewhere.
+pub(super) fn place_record(bytes: &mut [u8], payload: Option<&SharedPayload>, place: &Place, seed: u32) {
+    put_at(bytes, RECORD_PREFIX + AT_POSITION, &place.position.get().to_le_bytes());
+    put_at(bytes, RECORD_PREFIX + AT_REVISION, &place.revision.get().to_le_bytes());
+    put_at(bytes, RECORD_PREFIX + AT_RECORD_TIME, &place.record_time_ns.to_le_bytes());
+    put_at(bytes, RECORD_PREFIX + AT_LEAF, place.leaf.as_bytes());
+    let mut checksum = crc32c::crc32c_append(seed, bytes.get(RECORD_PREFIX..).unwrap_or_default());
+    if let Some(payload) = payload {
+        checksum = append_checksum(checksum, payload.checksum, payload.bytes.len());
+    }
     put_at(bytes, 4, &checksum.to_le_bytes());
 }
 
@@ -261,13 +293,24 @@ impl BatchHeader {
         records: &[u8],
         seed: u32,
     ) -> [u8; BATCH_HEADER] {
+        let add_records = |checksum| crc32c::crc32c_append(checksum, records);
+        Self::to_bytes_over((first, count, durable_upto), records.len(), seed, add_records)
+    }
+
+    /// The header in bytes for records that are not beside each other: `add_records` continues a checksum over them.
+    pub(super) fn to_bytes_over(
+        (first, count, durable_upto): (Position, u32, Position),
+        length: usize,
+        seed: u32,
+        add_records: impl FnOnce(u32) -> u32,
+    ) -> [u8; BATCH_HEADER] {
         let mut bytes = [0; BATCH_HEADER];
         put_at(&mut bytes, 0, &BATCH_MAGIC);
-        put_at(&mut bytes, 4, &u32::try_from(records.len()).unwrap_or(u32::MAX).to_le_bytes());
+        put_at(&mut bytes, 4, &u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
         put_at(&mut bytes, 16, &first.get().to_le_bytes());
         put_at(&mut bytes, 24, &count.to_le_bytes());
         put_at(&mut bytes, 32, &durable_upto.get().to_le_bytes());
-        let checksum = batch_checksum(&bytes, records, seed);
+        let checksum = add_records(header_checksum(&bytes, seed));
         put_at(&mut bytes, 8, &checksum.to_le_bytes());
         bytes
     }
@@ -288,9 +331,12 @@ impl BatchHeader {
 
 /// The checksum of a batch: the length, everything after the checksum, the records.
 pub(super) fn batch_checksum(header: &[u8; BATCH_HEADER], records: &[u8], seed: u32) -> u32 {
+    crc32c::crc32c_append(header_checksum(header, seed), records)
+}
+
+fn header_checksum(header: &[u8; BATCH_HEADER], seed: u32) -> u32 {
     let length = crc32c::crc32c_append(seed, header.get(4..8).unwrap_or_default());
-    let rest = crc32c::crc32c_append(length, header.get(12..).unwrap_or_default());
-    crc32c::crc32c_append(rest, records)
+    crc32c::crc32c_append(length, header.get(12..).unwrap_or_default())
 }
 
 /// The bytes from here to where the next batch may begin.

@@ -1,92 +1,133 @@
-//! The committer: one thread that orders all appends, writes what waits as one batch, syncs once, and answers.
+//! The committers: two threads that take turns to order appends and to write them, one batch and one sync at a time (see [`super::handover`]).
+//!
+//! A batch is ordered while the one before it is being synced. It is admitted against what is durable and what is on its way, so its answers rest on
+//! records that may still be lost: they are given after its own sync, which comes after the one of the batch before. When a sync fails, everything
+//! behind it is refused as well.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, OnceLock};
 
+use foldhash::fast::RandomState;
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+use tokio::sync::watch;
 
 use super::background::Job;
-use super::codec::{BATCH_HEADER, BatchHeader, padding, seal_record};
+use super::batch::{Answer, Batch, Call, Target, Waiting};
+use super::codec::{BATCH_HEADER, Place, place_record};
 use super::disk::Folder;
+use super::draft::Drafts;
 use super::error::{RoomError, poisoned};
-use super::index::{Index, MemoryIndex};
+use super::handover::{Command, Handover, Next};
+use super::index::{Index, Indexed, MemoryIndex};
 use super::recovery::Active;
 use super::segment::{self, HEADER_BYTES, Header};
 use super::store::{Segment, Store};
 use crate::admission::{self, Admitted, LogState};
+use crate::leaf::hash_placed;
+use crate::record::nanoseconds;
 use crate::tree::Tree;
-use crate::{
-    AppendCondition, AppendError, Appended, Clock, Digest, EventId, NewEvent, Position, Query, ReadError, Record,
-    Revision, StreamId,
-};
+use crate::{AppendError, Appended, Clock, Digest, EventId, NewEvent, Position, Query, ReadError, Revision, StreamId};
 
-/// The most bytes that one batch gathers from several calls.
-const MAX_GROUP_BYTES: usize = 16 * 1024 * 1024;
-
-/// The most events that one batch gathers from several calls.
-const MAX_GROUP_EVENTS: usize = 20_000;
-
-pub(super) type Answer = oneshot::Sender<Result<Appended, AppendError>>;
-
-/// One append on its way: encoded already, but for what the committer decides.
-pub(super) struct Request {
-    pub(super) condition: AppendCondition,
-    pub(super) events: Vec<NewEvent>,
-    /// The records of the events, one after the other.
-    pub(super) encoded: Vec<u8>,
-    /// The length of each record.
-    pub(super) lengths: Vec<usize>,
-    pub(super) answer: Answer,
-    /// Held until the answer is given: the bound of the queue in bytes.
-    pub(super) permit: OwnedSemaphorePermit,
+/// Orders and writes until the log is closed; what was accepted is written and answered.
+pub(super) fn run(handover: &Handover) {
+    let _guard = BreakOff(handover);
+    while let Some(mut sequencer) = handover.sequencer() {
+        let (mut writer, batch) = loop {
+            match handover.next(sequencer) {
+                Some(Next::Order(mut ordering, commands)) => {
+                    commands.into_iter().for_each(|command| ordering.take(command, handover));
+                    sequencer = ordering;
+                }
+                Some(Next::Write(writer, batch)) => break (Some(writer), Some(batch)),
+                Some(Next::Nothing) => break (None, None),
+                None => return,
+            }
+        };
+        if let (Some(mut writer), Some(batch)) = (writer.take(), batch) {
+            writer.write(&batch);
+            let poison = Arc::clone(&writer.poison);
+            // Ordering: the next batch is on its way to the disk before this one's callers are woken, one after the other.
+            handover.release(writer);
+            batch.give(poison.get());
+        }
+    }
 }
 
-/// What the committer is told.
-pub(super) enum Command {
-    Append(Box<Request>),
-    /// Write what waits, then end.
-    Close,
+/// Says so when a thread ends by a panic.
+struct BreakOff<'a>(&'a Handover);
+
+impl Drop for BreakOff<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.break_off();
+        }
+    }
 }
 
-/// An answer that waits for the sync.
-struct Waiting {
-    answer: Answer,
-    result: Result<Appended, AppendError>,
-    _permit: OwnedSemaphorePermit,
+/// Set once, by the writer; read by whoever orders.
+pub(super) type Poison = Arc<OnceLock<String>>;
+
+/// The role of the thread that writes: whoever has it is the only one that touches the file of the log.
+pub(super) struct Writer {
+    pub(super) announce: watch::Sender<Position>,
+    pub(super) tree: Arc<Mutex<Tree>>,
+    /// Why the log takes nothing more, once a write has failed.
+    pub(super) poison: Poison,
 }
 
-pub(super) struct Committer {
+impl Writer {
+    /// Writes and syncs the batch, and announces the tail.
+    fn write(&mut self, batch: &Batch) {
+        if self.poison.get().is_some() {
+            return;
+        }
+        let durable = *self.announce.borrow();
+        match batch.write(durable) {
+            Ok(()) => {
+                if let Some((tail, tree)) = batch.after.as_ref().filter(|(tail, _)| *tail > durable) {
+                    self.tree.lock().clone_from(tree);
+                    self.announce.send_replace(*tail);
+                }
+            }
+            Err(error) => drop(self.poison_with(&error)),
+        }
+    }
+
+    fn poison_with(&mut self, error: &std::io::Error) -> AppendError {
+        let reason = error.to_string();
+        tracing::error!(%reason, "the log takes no more appends until it is opened again");
+        let answer = poisoned(&reason);
+        // It is set once: whoever is poisoned writes nothing more.
+        let _ = self.poison.set(reason);
+        answer
+    }
+}
+
+/// The role of the thread that orders, with everything that places rest on.
+pub(super) struct Sequencer {
     pub(super) folder: Folder,
     pub(super) segment_bytes: u64,
     pub(super) clock: Clock,
     pub(super) store: Arc<Store>,
+    /// Where the next batch goes: behind everything that was ordered before, written or not.
     pub(super) active: Active,
-    pub(super) announce: watch::Sender<Position>,
-    pub(super) tree: Arc<Mutex<Tree>>,
     pub(super) background: SyncSender<Job>,
-    /// The records of the batch that is being gathered, encoded.
-    pub(super) buffer: Vec<u8>,
-    pub(super) pending: Pending,
-    pub(super) poison: Option<String>,
+    pub(super) poison: Poison,
+    /// What is being gathered.
+    pub(super) batch: Batch,
+    /// Room for one leaf.
+    pub(super) leaf: Vec<u8>,
+    /// Room for one key of the index.
+    pub(super) key: Vec<u8>,
 }
 
-/// What is decided but not synced yet.
-#[derive(Default)]
-pub(super) struct Pending {
-    records: Vec<Record>,
-    by_id: HashMap<EventId, usize>,
-    waiting: Vec<WaitingBox>,
-}
-
-type WaitingBox = Box<Waiting>;
-
-/// The log as the next append finds it: what is durable and what is pending.
+/// The log as the next append finds it: what is durable, what is on its way, and what is gathered.
 struct View<'a> {
     store: &'a Store,
-    pending: &'a Pending,
+    batch: &'a Batch,
     next: Position,
+    handover: &'a Handover,
 }
 
 impl LogState for View<'_> {
@@ -95,10 +136,15 @@ impl LogState for View<'_> {
     }
 
     fn known(&self, id: EventId) -> Result<Option<(Position, Digest)>, ReadError> {
-        if let Some(record) = self.pending.by_id.get(&id).and_then(|index| self.pending.records.get(*index)) {
-            return Ok(Some((record.position, record.content_digest())));
-        }
         let Some(position) = self.store.position_of(id)? else { return Ok(None) };
+        if let Some(digest) = self.batch.content(position, id) {
+            return Ok(Some((position, digest)));
+        }
+        if position >= self.store.tail() {
+            // It is on its way. When that fails, so does whatever rests on it.
+            let writer = self.handover.writer().ok_or(ReadError::Closed)?;
+            self.handover.release(writer);
+        }
         let page = self.store.read(position, crate::Direction::Forward, &Query::all(), 1)?;
         Ok(page.first().map(|record| (record.position, record.content_digest())))
     }
@@ -112,98 +158,82 @@ impl LogState for View<'_> {
     }
 }
 
-impl Committer {
-    /// Serves the queue until it closes; what was accepted is written and answered.
-    pub(super) fn run(mut self, mut queue: mpsc::Receiver<Command>) {
-        let mut open = true;
-        while open {
-            match queue.blocking_recv() {
-                Some(Command::Append(request)) => self.take(*request),
-                Some(Command::Close) | None => open = false,
-            }
-            while open && self.buffer.len() < MAX_GROUP_BYTES && self.pending.records.len() < MAX_GROUP_EVENTS {
-                match queue.try_recv() {
-                    Ok(Command::Append(request)) => self.take(*request),
-                    Ok(Command::Close) => open = false,
-                    Err(_) => break,
-                }
-            }
-            self.commit();
+impl Sequencer {
+    fn take(&mut self, command: Command, handover: &Handover) {
+        match command {
+            Command::Append(call, answer) => self.append(call, answer, handover),
         }
-        queue.close();
-        while let Ok(command) = queue.try_recv() {
-            if let Command::Append(request) = command {
-                let _ = request.answer.send(Err(AppendError::Closed));
-            }
-        }
-        let tail = *self.announce.borrow();
-        // A poisoned log was not closed in order; the next one to open it looks closely.
-        let _ = self.background.send(Job::Close { tail, in_order: self.poison.is_none() });
     }
 
-    /// Admits one request into the batch, or keeps its refusal until everything that it rests on is durable.
-    fn take(&mut self, request: Request) {
-        if let Some(reason) = &self.poison {
-            let _ = request.answer.send(Err(poisoned(reason)));
+    /// Admits one call into the batch, or keeps its refusal until everything that it rests on is durable.
+    fn append(&mut self, mut call: Box<Call>, answer: Answer, handover: &Handover) {
+        if let Some(reason) = self.poison.get() {
+            let _ = answer.send((Err(poisoned(reason)), call));
             return;
         }
-        let view = View { store: &self.store, pending: &self.pending, next: self.active.next };
-        let Request { condition, events, encoded, lengths, answer, permit } = request;
-        let result = match admission::admit(&view, &condition, &events) {
+        let view = View { store: &self.store, batch: &self.batch, next: self.active.next, handover };
+        let result = match admission::admit(&view, &call.condition, &call.events) {
             // Only what is written needs room: a repetition is answered, and a conflict told, on a full disk too.
-            Ok(Admitted::Write) => match self.make_room(encoded.len()) {
-                Ok(()) => self.add(events, encoded, &lengths).map_err(AppendError::Check),
-                Err(RoomError::Full(source)) => Err(AppendError::DiskFull(source)),
-                Err(RoomError::Broken(source)) => Err(self.poison_with(&source)),
+            Ok(Admitted::Write) => match self.make_room(call.drafts.bytes, handover) {
+                Ok(()) => self.add(&call.events, &mut call.drafts).map_err(AppendError::Check),
+                Err(error) => Err(error),
             },
             Ok(Admitted::Repeated(appended)) => Ok(appended),
             Err(error) => Err(error),
         };
         // Ordering: also a refusal may rest on a record of this very batch, so that every answer waits for the sync.
-        self.pending.waiting.push(Box::new(Waiting { answer, result, _permit: permit }));
+        self.batch.waiting.push(Waiting { call, result, answer });
     }
 
     /// Gives the events their places and adds them to the batch.
-    fn add(&mut self, events: Vec<NewEvent>, mut encoded: Vec<u8>, lengths: &[usize]) -> Result<Appended, ReadError> {
+    fn add(&mut self, events: &[NewEvent], drafts: &mut Drafts) -> Result<Appended, ReadError> {
         let first = self.active.next;
         let time = admission::record_time(self.clock.now(), self.active.time);
-        let revisions = self.revisions(&events)?;
+        let record_time_ns = nanoseconds(time);
+        let revisions = self.revisions(events)?;
         let seed = self.active.segment.header.seed();
-        let batch_at = self.active.offset + BATCH_HEADER as u64;
-        let mut rest = encoded.as_mut_slice();
-        let start = self.pending.records.len();
-        for ((event, length), revision) in events.into_iter().zip(lengths).zip(revisions) {
-            let record = Record::from_new(event, self.active.next, revision, time);
-            let leaf = record.leaf_digest();
-            let (bytes, after) = rest.split_at_mut_checked(*length).unwrap_or_default();
-            seal_record(bytes, &record, &leaf, seed);
-            rest = after;
+        let mut at = self.active.offset + (BATCH_HEADER + self.batch.bytes()) as u64;
+        let Drafts { records, leaves, each, .. } = drafts;
+        let (mut records, mut leaves) = (records.as_mut_slice(), leaves.as_slice());
+        for (draft, revision) in each.iter().zip(&revisions) {
+            let (split, leaf_bytes) = draft.leaf_bytes;
+            let (leaf, later_leaves) = leaves.split_at_checked(leaf_bytes).unwrap_or_default();
+            let (before, after) = leaf.split_at_checked(split).unwrap_or_default();
+            let position = self.active.next;
+            let leaf = hash_placed(&mut self.leaf, (position, *revision, record_time_ns), before, after);
+            let place = Place { position, revision: *revision, record_time_ns, leaf };
+            let (record, later_records) =
+                std::mem::take(&mut records).split_at_mut_checked(draft.record_bytes).unwrap_or_default();
+            place_record(record, draft.payload.as_ref(), &place, seed);
+            (records, leaves) = (later_records, later_leaves);
             self.active.tree.push(leaf);
-            self.active.next = self.active.next.next();
-            self.pending.by_id.insert(record.id, self.pending.records.len());
-            self.pending.records.push(record);
+            self.active.next = position.next();
         }
         // The hashing is done before readers are kept out of the index.
-        let mut at = batch_at + self.buffer.len() as u64;
         if let Index::Memory(index) = &mut *self.active.segment.index.write() {
-            for (record, length) in self.pending.records.iter().skip(start).zip(lengths) {
-                index.push(record, u32::try_from(at).unwrap_or(u32::MAX));
-                at += *length as u64;
+            for ((event, draft), revision) in events.iter().zip(each.iter()).zip(&revisions) {
+                index.push(Indexed::of_event(event, *revision), u32::try_from(at).unwrap_or(u32::MAX));
+                let payload = draft.payload.as_ref().map_or(0, |payload| payload.bytes.len());
+                at += (draft.record_bytes + payload) as u64;
             }
         }
         self.active.time = time;
-        self.buffer.append(&mut encoded);
+        self.batch.add_records(first, drafts);
         Ok(Appended { first, last: self.active.next.previous().unwrap_or(first), repeated: false })
     }
 
     /// The revision of each event. Everything that may fail happens here, before anything changes.
-    fn revisions(&self, events: &[NewEvent]) -> Result<Vec<Revision>, ReadError> {
-        let mut next: HashMap<&StreamId, Revision> = HashMap::new();
+    fn revisions(&mut self, events: &[NewEvent]) -> Result<Vec<Revision>, ReadError> {
+        let after_last = |last: Option<Revision>| last.map_or(Revision::START, Revision::next);
+        if let [event] = events {
+            return Ok(vec![after_last(self.last_revision(&event.stream)?)]);
+        }
+        let mut next: HashMap<&StreamId, Revision, RandomState> = HashMap::default();
         let mut revisions = Vec::with_capacity(events.len());
         for event in events {
             let revision = match next.get(&event.stream) {
                 Some(revision) => *revision,
-                None => self.store.last_revision(&event.stream)?.map_or(Revision::START, Revision::next),
+                None => after_last(self.last_revision(&event.stream)?),
             };
             revisions.push(revision);
             next.insert(&event.stream, revision.next());
@@ -211,74 +241,51 @@ impl Committer {
         Ok(revisions)
     }
 
-    /// Writes and syncs the batch, announces the tail, and answers.
-    fn commit(&mut self) {
-        if !self.buffer.is_empty() && self.poison.is_none() {
-            match self.write_batch() {
-                Ok(()) => {
-                    self.tree.lock().clone_from(&self.active.tree);
-                    self.announce.send_replace(self.active.next);
-                }
-                Err(error) => {
-                    let _ = self.poison_with(&error);
-                }
-            }
+    fn last_revision(&mut self, stream: &StreamId) -> Result<Option<Revision>, ReadError> {
+        // Most streams were written to lately.
+        if let Index::Memory(index) = &*self.active.segment.index.read()
+            && let Some(revision) = index.last_revision(stream, &mut self.key)
+        {
+            return Ok(Some(revision));
         }
-        self.buffer.clear();
-        self.pending.records.clear();
-        self.pending.by_id.clear();
-        for waiting in self.pending.waiting.drain(..) {
-            let result = match &self.poison {
-                Some(reason) => Err(poisoned(reason)),
-                None => waiting.result,
-            };
-            // A caller that went away has no use for the answer; the events stay.
-            let _ = waiting.answer.send(result);
-        }
-        if self.buffer.capacity() > 2 * MAX_GROUP_BYTES {
-            self.buffer.shrink_to(MAX_GROUP_BYTES);
-        }
+        self.store.last_revision(stream)
     }
 
-    /// One write and one sync.
-    fn write_batch(&mut self) -> std::io::Result<()> {
-        let durable = *self.announce.borrow();
-        let count = u32::try_from(self.pending.records.len()).unwrap_or(u32::MAX);
-        let seed = self.active.segment.header.seed();
-        let header = BatchHeader::to_bytes(durable, count, durable, &self.buffer, seed);
-        let mut batch = Vec::with_capacity(BATCH_HEADER + self.buffer.len() + 16);
-        batch.extend(header);
-        batch.append(&mut self.buffer);
-        let end = self.active.offset + batch.len() as u64;
-        batch.resize(batch.len() + padding(end), 0);
-        self.active.file.write_all_at(&batch, self.active.offset)?;
-        self.active.file.sync_data()?;
-        self.active.offset += batch.len() as u64;
-        batch.clear();
-        self.buffer = batch;
-        Ok(())
-    }
-
-    fn poison_with(&mut self, error: &std::io::Error) -> AppendError {
-        let reason = error.to_string();
-        tracing::error!(%reason, "the log takes no more appends until it is opened again");
-        let answer = poisoned(&reason);
-        self.poison = Some(reason);
-        answer
+    /// The batch that was gathered, with its place on the disk; the next one begins behind it.
+    pub(super) fn close_batch(&mut self) -> Batch {
+        let mut batch = std::mem::take(&mut self.batch);
+        let active = &mut self.active;
+        let target =
+            Target { file: Arc::clone(&active.file), offset: active.offset, seed: active.segment.header.seed() };
+        active.offset += batch.close(target, (active.next, active.tree.clone()));
+        batch
     }
 
     /// Makes sure that the batch with this many bytes more fits into the segment, with a new segment when needed.
-    fn make_room(&mut self, bytes: usize) -> Result<(), RoomError> {
-        let needed = |start: u64, buffered: usize| start + (BATCH_HEADER + buffered + bytes) as u64 + 16;
-        if needed(self.active.offset, self.buffer.len()) <= self.active.file_bytes {
+    fn make_room(&mut self, bytes: usize, handover: &Handover) -> Result<(), AppendError> {
+        let needed = |start: u64, gathered: usize| start + (BATCH_HEADER + gathered + bytes) as u64 + 16;
+        if needed(self.active.offset, self.batch.bytes()) <= self.active.file_bytes {
             return Ok(());
         }
-        // What was gathered is written first: a new segment begins with an empty batch.
-        self.commit();
-        if let Some(reason) = &self.poison {
-            return Err(RoomError::Broken(std::io::Error::other(reason.clone())));
-        }
+        // Ordering: a segment is closed when everything in it is durable, and a new one begins with an empty batch.
+        let mut writer = handover.writer().ok_or(AppendError::Closed)?;
+        let batch = self.close_batch();
+        writer.write(&batch);
+        batch.give(writer.poison.get());
         let file_bytes = self.segment_bytes.max(needed(HEADER_BYTES, 0).next_multiple_of(4096));
+        let room = match writer.poison.get() {
+            Some(reason) => Err(poisoned(reason)),
+            None => self.grow(file_bytes).map_err(|error| match error {
+                RoomError::Full(source) => AppendError::DiskFull(source),
+                RoomError::Broken(source) => writer.poison_with(&source),
+            }),
+        };
+        handover.release(writer);
+        room
+    }
+
+    /// Makes room for a batch that the segment has none for: a larger segment while it is empty, otherwise the next one.
+    fn grow(&mut self, file_bytes: u64) -> Result<(), RoomError> {
         if self.active.next == self.active.segment.header.base {
             self.active.file.allocate(file_bytes)?;
             self.active.file.sync_all()?;

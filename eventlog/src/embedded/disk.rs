@@ -7,7 +7,7 @@
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -96,6 +96,16 @@ pub trait DiskFile: fmt::Debug + Send + Sync + 'static {
     /// The operating system's reason. A part may have been written.
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
 
+    /// Writes all bytes of all parts, one after the other. Unless a disk knows better, they are joined first and written at once.
+    ///
+    /// # Errors
+    /// As [`write_all_at`](Self::write_all_at).
+    fn write_all_parts_at(&self, parts: &mut [IoSlice<'_>], offset: u64) -> io::Result<()> {
+        let mut joined = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
+        parts.iter().for_each(|part| joined.extend_from_slice(part));
+        self.write_all_at(&joined, offset)
+    }
+
     /// Cuts the file off, or extends it with zeros.
     ///
     /// # Errors
@@ -149,6 +159,9 @@ pub trait DiskFile: fmt::Debug + Send + Sync + 'static {
     }
 }
 
+/// The most parts that the operating system takes in one write.
+const MAX_PARTS: usize = 1024;
+
 /// The disk of this machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LocalDisk;
@@ -194,7 +207,7 @@ impl Disk for LocalDisk {
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Box::new(LocalFile(file)))),
+            Ok(()) => Ok(Some(Box::new(LocalLock(file)))),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -204,8 +217,17 @@ impl Disk for LocalDisk {
 #[derive(Debug)]
 struct LocalFile(File);
 
-/// Closing the file ends its lock.
-impl Lock for LocalFile {}
+/// A locked file. It is unlocked by name, since closing it is not enough while a process that was just started by another thread still has a copy.
+struct LocalLock(File);
+
+impl Lock for LocalLock {}
+
+impl Drop for LocalLock {
+    fn drop(&mut self) {
+        // Where that fails, closing the file does it.
+        let _ = rustix::fs::flock(&self.0, FlockOperation::Unlock);
+    }
+}
 
 impl DiskFile for LocalFile {
     fn len(&self) -> io::Result<u64> {
@@ -218,6 +240,23 @@ impl DiskFile for LocalFile {
 
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.0.write_all_at(bytes, offset)
+    }
+
+    fn write_all_parts_at(&self, parts: &mut [IoSlice<'_>], offset: u64) -> io::Result<()> {
+        let (mut rest, mut at) = (parts, offset);
+        while !rest.is_empty() {
+            let now = rest.get(..MAX_PARTS).unwrap_or(rest);
+            match rustix::io::pwritev(&self.0, now, at) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => {
+                    at += count as u64;
+                    IoSlice::advance_slices(&mut rest, count);
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
     }
 
     fn set_len(&self, bytes: u64) -> io::Result<()> {

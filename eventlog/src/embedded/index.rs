@@ -3,8 +3,10 @@
 use std::borrow::Borrow;
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use super::index_file::FileIndex;
-use crate::{Category, EventId, EventType, Query, QueryItem, ReadError, Record, StreamId, Tag};
+use crate::{Category, EventId, EventType, NewEvent, Query, QueryItem, ReadError, Record, Revision, StreamId, Tag};
 
 /// Where the records of one stream, category, type or tag stand in one segment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,6 +15,13 @@ pub(super) struct Posting {
     pub(super) base: u64,
     /// Rows (positions within the segment), ascending.
     pub(super) rows: Vec<u32>,
+}
+
+impl Posting {
+    /// Of a stream: the revision of its last record in this segment.
+    fn last_revision(&self) -> u64 {
+        self.base + (self.rows.len() as u64).saturating_sub(1)
+    }
 }
 
 /// What a posting is about, as bytes that sort.
@@ -54,19 +63,40 @@ impl Borrow<[u8]> for Key {
     }
 }
 
+/// What an index takes up of a record.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Indexed<'a> {
+    pub(super) id: EventId,
+    pub(super) stream: &'a StreamId,
+    pub(super) revision: Revision,
+    pub(super) event_type: &'a EventType,
+    pub(super) tags: &'a [Tag],
+}
+
+impl<'a> Indexed<'a> {
+    pub(super) fn of_event(event: &'a NewEvent, revision: Revision) -> Self {
+        Self { id: event.id, stream: &event.stream, revision, event_type: &event.event_type, tags: &event.tags }
+    }
+
+    pub(super) fn of_record(record: &'a Record) -> Self {
+        let Record { id, stream, revision, event_type, tags, .. } = record;
+        Self { id: *id, stream, revision: *revision, event_type, tags }
+    }
+}
+
 /// The index of a segment that still grows, or whose file is not written yet.
 #[derive(Debug, Default)]
 pub(super) struct MemoryIndex {
     pub(super) offsets: Vec<u32>,
-    pub(super) ids: HashMap<EventId, u32>,
-    pub(super) postings: HashMap<Key, Posting>,
+    pub(super) ids: HashMap<EventId, u32, RandomState>,
+    pub(super) postings: HashMap<Key, Posting, RandomState>,
     /// The key that is being looked up.
     key: Vec<u8>,
 }
 
 impl MemoryIndex {
     /// Adds the next record, which begins at this offset of the file.
-    pub(super) fn push(&mut self, record: &Record, offset: u32) {
+    pub(super) fn push(&mut self, record: Indexed<'_>, offset: u32) {
         let row = u32::try_from(self.offsets.len()).unwrap_or(u32::MAX);
         self.offsets.push(offset);
         self.ids.insert(record.id, row);
@@ -76,9 +106,17 @@ impl MemoryIndex {
         }
         self.add(b'c', record.stream.category(), row);
         self.add(b't', record.event_type.as_str(), row);
-        for tag in &record.tags {
+        for tag in record.tags {
             self.add(b'g', tag.as_str(), row);
         }
+    }
+
+    /// The revision of the last record of the stream, when it has any here.
+    pub(super) fn last_revision(&self, stream: &StreamId, key: &mut Vec<u8>) -> Option<Revision> {
+        key.clear();
+        key.push(b's');
+        key.extend(stream.as_str().as_bytes());
+        self.postings.get(key.as_slice()).map(|posting| Revision::new(posting.last_revision()))
     }
 
     /// Adds a row under a key, and answers the posting when it is new. A tag that stands twice on a record counts once.
@@ -127,10 +165,9 @@ impl Index {
 
     /// The revision of the last record of the stream in this segment.
     pub(super) fn last_revision(&self, key: &Key) -> Result<Option<u64>, ReadError> {
-        let last = |posting: &Posting| posting.base + (posting.rows.len() as u64).saturating_sub(1);
         match self {
-            Self::Memory(index) => Ok(index.postings.get(key).map(last)),
-            Self::File(index) => Ok(index.posting(key)?.as_ref().map(last)),
+            Self::Memory(index) => Ok(index.postings.get(key).map(Posting::last_revision)),
+            Self::File(index) => Ok(index.posting(key)?.as_ref().map(Posting::last_revision)),
         }
     }
 

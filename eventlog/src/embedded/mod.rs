@@ -1,8 +1,9 @@
 //! The log on segment files: one directory, one process that writes, any number of readers in it.
 //!
-//! **How an append becomes durable.** The caller's task checks, hashes and encodes the events. The committer thread takes whatever waits, checks
+//! **How an append becomes durable.** The caller's task checks, hashes and encodes the events. A committer thread takes whatever waits, checks
 //! idempotency and conditions, gives positions, revisions, record time and leaf digests, writes everything as one batch with one `write` and
-//! one `fdatasync`, and only then moves the tail and answers. Many appends share one sync (group commit).
+//! one `fdatasync`, and only then moves the tail and answers. Many appends share one sync (group commit), and a second committer thread gathers
+//! the next batch meanwhile: its answers rest on what is still being synced, and are given after a sync of their own.
 //!
 //! **What each crash loses.**
 //! - *The process dies or is killed* (kill -9): nothing that was acknowledged. An append that was not answered may be there entirely or not at all.
@@ -19,12 +20,16 @@
 //! The bytes are described in docs/log-format.md.
 
 mod background;
+mod batch;
+mod checksum;
 mod codec;
 mod committer;
 mod cut;
 pub mod disk;
+mod draft;
 mod error;
 mod fields;
+mod handover;
 mod index;
 mod index_file;
 mod leaves;
@@ -37,11 +42,12 @@ mod verify;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 use std::thread::JoinHandle;
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 pub use cut::{CutError, cut};
 pub use error::OpenError;
@@ -49,8 +55,11 @@ pub use snapshot::{Snapshot, SnapshotFile, copy_mark, snapshot, sync_folder};
 pub use verify::{VerifyError, VerifyReport, verify, verify_each, verify_on};
 
 use background::{Background, Job, MAX_WAITING_SEGMENTS};
-use committer::{Command, Committer, Pending, Request};
+use batch::{Batch, Call};
+use committer::{Poison, Sequencer, Writer};
 use disk::{Disk, Folder, LocalDisk, Lock};
+use draft::Drafts;
+use handover::{Command, Handover};
 use store::Store;
 
 use crate::admission;
@@ -61,11 +70,11 @@ use crate::{
     NewEvent, Position, ReadError, Record, Revision, StreamId,
 };
 
-/// The most appends that wait for the committer.
-const MAX_QUEUE: usize = 4096;
-
-/// The most KiB of encoded events that wait for the committer.
+/// The most KiB of encoded events that wait for the committers.
 const MAX_QUEUE_KIB: usize = 256 * 1024;
+
+/// What a small append counts in that, so that 16,384 wait at most.
+const MIN_CALL_KIB: usize = 16;
 
 /// The smallest and the largest segment that may be asked for.
 const SEGMENT_BYTES: std::ops::RangeInclusive<u64> = 8 * 1024..=1024 * 1024 * 1024;
@@ -109,7 +118,7 @@ pub struct OpenReport {
 /// A log on segment files in one directory. Dropping it closes it in order.
 pub struct EmbeddedLog {
     store: Arc<Store>,
-    queue: mpsc::Sender<Command>,
+    handover: Arc<Handover>,
     room: Arc<Semaphore>,
     tree: Arc<Mutex<Tree>>,
     report: OpenReport,
@@ -118,18 +127,15 @@ pub struct EmbeddedLog {
 
 /// What ends with the log. The lock goes last.
 struct Threads {
-    committer: JoinHandle<()>,
+    committers: Vec<JoinHandle<()>>,
     background: JoinHandle<()>,
+    jobs: SyncSender<Job>,
     _lock: Box<dyn Lock>,
 }
 
-impl Threads {
-    fn join(self) {
-        for (name, thread) in [("committer", self.committer), ("background", self.background)] {
-            if thread.join().is_err() {
-                tracing::error!(thread = name, "a thread of the log ended by a panic");
-            }
-        }
+fn join(name: &str, thread: JoinHandle<()>) {
+    if thread.join().is_err() {
+        tracing::error!(thread = name, "a thread of the log ended by a panic");
     }
 }
 
@@ -149,21 +155,22 @@ impl EmbeddedLog {
         let (announce, watched) = watch::channel(tail);
         let store = Arc::new(Store::new(recovered.log, recovered.segments, watched.clone()));
         let tree = Arc::new(Mutex::new(recovered.active.tree.clone()));
-        let (queue, commands) = mpsc::channel(MAX_QUEUE);
         let (jobs, background_jobs) = std::sync::mpsc::sync_channel::<Job>(MAX_WAITING_SEGMENTS);
-        let committer = Committer {
+        let poison = Poison::default();
+        let sequencer = Sequencer {
             folder: folder.clone(),
             segment_bytes: options.segment_bytes,
             clock: options.clock,
             store: Arc::clone(&store),
             active: recovered.active,
-            announce,
-            tree: Arc::clone(&tree),
-            background: jobs,
-            buffer: Vec::new(),
-            pending: Pending::default(),
-            poison: None,
+            background: jobs.clone(),
+            poison: Arc::clone(&poison),
+            batch: Batch::default(),
+            leaf: Vec::new(),
+            key: Vec::new(),
         };
+        let writer = Writer { announce, tree: Arc::clone(&tree), poison };
+        let handover = Arc::new(Handover::new(sequencer, writer));
         let background = Background {
             folder,
             mark: recovered.mark,
@@ -178,14 +185,20 @@ impl EmbeddedLog {
                 .map_err(OpenError::io("starting a thread for", name))
         };
         let background = start("log-background", Box::new(move || background.run(&background_jobs)))?;
-        let committer = start("log-committer", Box::new(move || committer.run(commands)))?;
+        let committers = ["log-committer-0", "log-committer-1"].map(|name| {
+            let handover = Arc::clone(&handover);
+            start(name, Box::new(move || committer::run(&handover)))
+        });
+        let committers: Result<Vec<_>, _> = committers.into_iter().collect();
+        // Where one of them is missing the other one ends as well.
+        let committers = committers.inspect_err(|_| handover.close())?;
         Ok(Self {
             store,
-            queue,
+            handover,
             room: Arc::new(Semaphore::new(MAX_QUEUE_KIB)),
             tree,
             report: recovered.report,
-            threads: Mutex::new(Some(Threads { committer, background, _lock: recovered.lock })),
+            threads: Mutex::new(Some(Threads { committers, background, jobs, _lock: recovered.lock })),
         })
     }
 
@@ -202,28 +215,27 @@ impl EmbeddedLog {
     /// Writes what was accepted, marks the tail, and gives the directory free. Later appends are refused, reads go on. Blocks for a sync or two.
     pub fn close(&self) {
         let Some(threads) = self.threads.lock().take() else { return };
-        // A full queue drains; a closed one means that the committer has ended already.
-        while let Err(mpsc::error::TrySendError::Full(_)) = self.queue.try_send(Command::Close) {
-            std::thread::yield_now();
+        self.handover.close();
+        threads.committers.into_iter().for_each(|thread| join("committer", thread));
+        if let Some(writer) = self.handover.end() {
+            // A poisoned log was not closed in order; the next one to open it looks closely.
+            let (tail, in_order) = (self.store.tail(), writer.poison.get().is_none());
+            let _ = threads.jobs.send(Job::Close { tail, in_order });
         }
-        threads.join();
+        drop(threads.jobs);
+        join("background", threads.background);
     }
 
     async fn append_now(&self, condition: AppendCondition, events: Vec<NewEvent>) -> Result<Appended, AppendError> {
         admission::check_call(&condition, &events)?;
-        let mut encoded = Vec::with_capacity(events.iter().map(|event| event.payload.len() + 512).sum());
-        let mut lengths = Vec::with_capacity(events.len());
-        for event in &events {
-            let start = encoded.len();
-            codec::put_event(&mut encoded, event);
-            lengths.push(encoded.len() - start);
-        }
-        let kib = u32::try_from(encoded.len().div_ceil(1024).min(MAX_QUEUE_KIB)).unwrap_or(u32::MAX);
-        let permit = Arc::clone(&self.room).acquire_many_owned(kib).await.map_err(|_| AppendError::Closed)?;
+        let drafts = Drafts::new(&events);
+        let kib = drafts.bytes.div_ceil(1024).clamp(MIN_CALL_KIB, MAX_QUEUE_KIB);
+        let room = Arc::clone(&self.room).acquire_many_owned(u32::try_from(kib).unwrap_or(u32::MAX)).await;
+        let permit = room.map_err(|_| AppendError::Closed)?;
         let (answer, answered) = oneshot::channel();
-        let request = Request { condition, events, encoded, lengths, answer, permit };
-        self.queue.send(Command::Append(Box::new(request))).await.map_err(|_| AppendError::Closed)?;
-        answered.await.unwrap_or(Err(AppendError::Closed))
+        let call = Box::new(Call { condition, events, drafts, _permit: permit });
+        self.handover.push(Command::Append(call, answer)).map_err(|_| AppendError::Closed)?;
+        answered.await.map_or(Err(AppendError::Closed), |(result, _)| result)
     }
 
     async fn blocking<T: Send + 'static>(

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::codec::{Stored, read_record, record_bytes};
 use super::disk::{Access, DiskFile, Folder, Lock};
 use super::error::OpenError;
-use super::index::{Index, MemoryIndex};
+use super::index::{Index, Indexed, MemoryIndex};
 use super::index_file::FileIndex;
 use super::mark::{self, Mark, MarkFile};
 use super::segment::{self, Found, HEADER_BYTES, Header};
@@ -126,7 +126,7 @@ pub(super) fn walk(
 fn index_record(index: &mut MemoryIndex, record: &Record, offset: u64, name: &str) -> Result<(), OpenError> {
     let offset = u32::try_from(offset)
         .map_err(|_| OpenError::corrupt(record.position, name, "the segment is larger than 4 GiB"))?;
-    index.push(record, offset);
+    index.push(Indexed::of_record(record), offset);
     Ok(())
 }
 

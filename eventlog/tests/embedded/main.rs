@@ -14,6 +14,7 @@ mod golden;
 mod indexes;
 mod kill;
 mod model;
+mod pipelining;
 mod python_reader;
 mod support;
 mod transparency;
