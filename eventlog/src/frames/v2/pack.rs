@@ -64,7 +64,7 @@ fn unpack(bytes: &[u8], width: u32, places: &mut [u64]) {
                 *place = u64::from_le_bytes(*word);
             }
         }
-        _ if places.len() >= 2 * GROUP => unpack_groups(bytes, width, places),
+        _ if places.len() >= GROUP => unpack_groups(bytes, width, places),
         _ => unpack_slowly(bytes, width, places),
     }
 }

@@ -174,15 +174,14 @@ impl Scratch {
             Method::Packed => {
                 let offsets = places(&mut self.offsets, rows);
                 read_packed(reader, width_of(range.span), offsets)?;
-                self.words.extend(offsets.iter().map(|offset| range.least.wrapping_add_unsigned(*offset)));
+                let (mut least, mut most) = (u64::MAX, 0);
+                self.words.extend(offsets.iter().map(|offset| {
+                    least = least.min(*offset);
+                    most = most.max(*offset);
+                    range.least.wrapping_add_unsigned(*offset)
+                }));
                 // No offset is below 0, so that the ends are what is left to check.
-                return match offsets
-                    .iter()
-                    .fold((u64::MAX, 0), |(least, most), offset| (least.min(*offset), most.max(*offset)))
-                {
-                    (0, most) if most == range.span => Ok(&self.words),
-                    _ => Err(beyond()),
-                };
+                return if least == 0 && most == range.span { Ok(&self.words) } else { Err(beyond()) };
             }
             Method::Steps => {
                 let first = range.least.wrapping_add_unsigned(reader.varint()?);
