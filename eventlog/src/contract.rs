@@ -5,7 +5,10 @@ use std::pin::Pin;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use crate::{AppendCondition, EventId, Filter, InvalidName, LogId, NewEvent, Position, Record, Revision, StreamId};
+use crate::{
+    AppendCondition, EventId, Filter, InvalidName, LogId, NewEvent, Position, ReadingsPage, ReadingsQuery, Record,
+    Revision, StreamId,
+};
 
 /// A future that an engine hands out behind the trait.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -100,6 +103,13 @@ pub trait EventLog: Send + Sync + 'static {
 
     /// The last position that was recorded at or before the time: what `as_of` a record time means. `None` when the log was empty then.
     fn last_position_at(&self, record_time: Timestamp) -> BoxFuture<'_, Result<Option<Position>, ReadError>>;
+
+    /// The readings of one signal within a span of source times, from records below a position, in the order of their addresses (position, row): the order
+    /// in which the log learnt of them, so that a page never changes. Readings in payloads that were dropped are not among them. An engine that knows where a
+    /// signal's readings are reads little else; the default reads every frame.
+    fn readings(&self, query: ReadingsQuery) -> BoxFuture<'_, Result<ReadingsPage, ReadError>> {
+        Box::pin(crate::readings::scan(self, query))
+    }
 
     /// Every record from a position on that matches the filter: first those that are there, then each new one once it is durable, with no
     /// gap and no duplicate. The stream ends only with an error or when the log closes. The subscriber keeps its own checkpoint.

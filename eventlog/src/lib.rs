@@ -24,6 +24,7 @@ mod condition;
 mod contract;
 mod ids;
 mod leaf;
+mod readings;
 mod record;
 mod subscription;
 mod tree;
@@ -41,5 +42,6 @@ pub use contract::{
     ReadError,
 };
 pub use ids::{Category, Digest, EventId, EventType, InvalidName, LogId, Position, Revision, StreamId, Tag};
+pub use readings::{ReadingAddress, ReadingsPage, ReadingsQuery, SignalReading, Touched};
 pub use record::{ContentType, DigestAlgorithm, NewEvent, PayloadDigest, PayloadState, Record};
 pub use tree::Tree;

@@ -1,7 +1,7 @@
 //! What happens beside the commit path: indexes of sealed segments are written to files, and the durable mark follows the tail.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -10,6 +10,7 @@ use super::disk::Folder;
 use super::index::Index;
 use super::index_file::FileIndex;
 use super::mark::{Mark, MarkFile};
+use super::sealer::Task;
 use super::store::Segment;
 use crate::Position;
 
@@ -27,6 +28,8 @@ pub(super) enum Job {
         /// Its final length.
         bytes: u64,
     },
+    /// Answer when everything before this has been done.
+    Passed(Sender<()>),
     /// The log closes with this tail.
     Close {
         tail: Position,
@@ -40,6 +43,8 @@ pub(super) struct Background {
     pub(super) mark: MarkFile,
     pub(super) marked: Position,
     pub(super) tail: watch::Receiver<Position>,
+    /// Told when a closed segment has its index.
+    pub(super) sealer: SyncSender<Task>,
 }
 
 impl Background {
@@ -47,7 +52,12 @@ impl Background {
         let mut due = Instant::now() + MARK_INTERVAL;
         loop {
             match jobs.recv_timeout(due.saturating_duration_since(Instant::now())) {
-                Ok(Job::Sealed { segment, bytes }) => self.index(&segment, bytes),
+                Ok(Job::Sealed { segment, bytes }) => {
+                    self.index(&segment, bytes);
+                    // A full queue means that the sealer will look anyway.
+                    let _ = self.sealer.try_send(Task::Wake);
+                }
+                Ok(Job::Passed(done)) => drop(done.send(())),
                 Ok(Job::Close { tail, in_order }) => {
                     self.mark(tail, in_order);
                     return;

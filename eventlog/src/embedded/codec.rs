@@ -30,6 +30,9 @@ const AT_REVISION: usize = 8;
 pub(super) const AT_RECORD_TIME: usize = 16;
 const AT_LEAF: usize = 24;
 
+/// Where the flags stand in a record with its prefix.
+const AT_FLAGS: usize = 112;
+
 const HAS_EVENT_TIME: u8 = 1;
 const HAS_CORRELATION: u8 = 2;
 const HAS_CAUSATION: u8 = 4;
@@ -232,6 +235,33 @@ fn read_head(fields: &mut Fields<'_>) -> Option<Stored> {
         payload: Bytes::new(),
     };
     Some(Stored { record, leaf })
+}
+
+/// Encodes a record that is in a log already, its payload dropped or not.
+pub(super) fn put_record(out: &mut Vec<u8>, record: &Record, leaf: &Digest, seed: u32) {
+    let start = out.len();
+    put_event(out, &record.event());
+    let bytes = out.get_mut(start..).unwrap_or_default();
+    if let (PayloadState::Dropped, Some(flags)) = (record.payload_state, bytes.get_mut(AT_FLAGS)) {
+        *flags |= PAYLOAD_DROPPED;
+    }
+    seal_record(bytes, record, leaf, seed);
+}
+
+/// Everything of a record but its payload, as it stands in front of the payload's length.
+pub(super) fn header_bytes(stored: &Stored) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(512);
+    let record = Record { payload: Bytes::new(), ..stored.record.clone() };
+    put_record(&mut bytes, &record, &stored.leaf, 0);
+    bytes.truncate(bytes.len() - 4);
+    bytes.drain(..RECORD_PREFIX);
+    bytes
+}
+
+/// Reads what [`header_bytes`] wrote: a record whose payload is still to be put in.
+pub(super) fn read_header(header: &[u8]) -> Option<Stored> {
+    let mut fields = Fields::new(header);
+    read_head(&mut fields).filter(|_| fields.is_empty())
 }
 
 pub(super) fn timestamp(nanoseconds: i64) -> Option<Timestamp> {

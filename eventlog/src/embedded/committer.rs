@@ -162,6 +162,10 @@ impl Sequencer {
     fn take(&mut self, command: Command, handover: &Handover) {
         match command {
             Command::Append(call, answer) => self.append(call, answer, handover),
+            Command::Rotate(answer) => {
+                // Whoever went away has no use for the answer.
+                let _ = answer.send(self.rotate_now(handover));
+            }
         }
     }
 
@@ -267,21 +271,43 @@ impl Sequencer {
         if needed(self.active.offset, self.batch.bytes()) <= self.active.file_bytes {
             return Ok(());
         }
+        let file_bytes = self.segment_bytes.max(needed(HEADER_BYTES, 0).next_multiple_of(4096));
+        self.once_written(handover, |sequencer| sequencer.grow(file_bytes))
+    }
+
+    /// Closes the segment and begins the next one, unless it is empty.
+    fn rotate_now(&mut self, handover: &Handover) -> Result<bool, AppendError> {
+        if let Some(reason) = self.poison.get() {
+            return Err(poisoned(reason));
+        }
+        let empty = self.active.next == self.active.segment.header.base;
+        let file_bytes = self.segment_bytes;
+        if !empty {
+            self.once_written(handover, |sequencer| sequencer.rotate(file_bytes))?;
+        }
+        Ok(!empty)
+    }
+
+    /// Writes what was gathered, and then changes the segment.
+    fn once_written(
+        &mut self,
+        handover: &Handover,
+        change: impl FnOnce(&mut Self) -> Result<(), RoomError>,
+    ) -> Result<(), AppendError> {
         // Ordering: a segment is closed when everything in it is durable, and a new one begins with an empty batch.
         let mut writer = handover.writer().ok_or(AppendError::Closed)?;
         let batch = self.close_batch();
         writer.write(&batch);
         batch.give(writer.poison.get());
-        let file_bytes = self.segment_bytes.max(needed(HEADER_BYTES, 0).next_multiple_of(4096));
-        let room = match writer.poison.get() {
+        let changed = match writer.poison.get() {
             Some(reason) => Err(poisoned(reason)),
-            None => self.grow(file_bytes).map_err(|error| match error {
+            None => change(self).map_err(|error| match error {
                 RoomError::Full(source) => AppendError::DiskFull(source),
                 RoomError::Broken(source) => writer.poison_with(&source),
             }),
         };
         handover.release(writer);
-        room
+        changed
     }
 
     /// Makes room for a batch that the segment has none for: a larger segment while it is empty, otherwise the next one.

@@ -5,12 +5,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::codec::{BatchHeader, padding, put_event, seal_record};
+use super::codec::{BatchHeader, padding, put_record};
 use super::disk::{DiskFile, Folder};
 use super::error::OpenError;
 use super::segment::{self, HEADER_BYTES, Header};
 use super::store::Store;
-use super::{EmbeddedLog, Options, mark};
+use super::{EmbeddedLog, Options, mark, sealed};
 use crate::transparency::CHECKPOINT;
 use crate::{Direction, Position, Query, ReadError, Record};
 
@@ -73,7 +73,7 @@ pub fn cut(directory: &Path, last: Position) -> Result<(), CutError> {
         remove(&folder, claim)?;
     }
     for number in removed {
-        for name in [segment::name(number), format!("{number:010}.index")] {
+        for name in [segment::name(number), sealed::name(number), format!("{number:010}.index")] {
             remove(&folder, &name)?;
         }
     }
@@ -125,10 +125,7 @@ fn write_batch(
     {
         first.get_or_insert(record.position);
         count += 1;
-        let start = bytes.len();
-        let leaf = record.leaf_digest();
-        put_event(&mut bytes, &record.event());
-        seal_record(bytes.get_mut(start..).unwrap_or_default(), &record, &leaf, header.seed());
+        put_record(&mut bytes, &record, &record.leaf_digest(), header.seed());
     }
     let first = first.unwrap_or(header.base);
     let mut batch = BatchHeader::to_bytes(first, count, first, &bytes, header.seed()).to_vec();

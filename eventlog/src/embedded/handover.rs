@@ -10,9 +10,11 @@
 use std::collections::VecDeque;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
+use tokio::sync::oneshot;
 
 use super::batch::{self, Answer, Batch, Call};
 use super::committer::{Sequencer, Writer};
+use crate::AppendError;
 
 /// While a batch is being synced, so many waiting commands wake the thread that orders; fewer wait until the sync is over, since waking costs more than
 /// ordering them.
@@ -21,6 +23,8 @@ const ENOUGH_COMMANDS: usize = 16;
 /// What the committers are told.
 pub(super) enum Command {
     Append(Box<Call>, Answer),
+    /// Close the segment and begin the next one, unless it is empty; the answer says whether that happened.
+    Rotate(oneshot::Sender<Result<bool, AppendError>>),
 }
 
 impl Command {
@@ -28,6 +32,7 @@ impl Command {
     pub(super) fn size(&self) -> (usize, usize) {
         match self {
             Self::Append(call, _) => (call.drafts.bytes, call.events.len()),
+            Self::Rotate(_) => (0, 0),
         }
     }
 }

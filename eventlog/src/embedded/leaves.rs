@@ -74,6 +74,9 @@ fn heads(store: &Store, from: Position, count: usize, need: u32, visit: &mut Vis
 }
 
 fn heads_of(segment: &Segment, row: u32, count: u32, need: u32, visit: &mut Visit<'_>) -> Result<(), ReadError> {
+    if let Some(sealed) = &segment.sealed {
+        return sealed.heads(row, count, |row, bytes| visit(segment, row, bytes));
+    }
     let offsets = segment.index.read().offsets(row, count)?;
     if offsets.len() != count as usize {
         return Err(ReadError::Index(format!("the index of {} has too few rows", segment.name)));

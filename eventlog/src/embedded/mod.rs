@@ -35,13 +35,18 @@ mod index_file;
 mod leaves;
 mod mark;
 mod recovery;
+mod sealed;
+mod sealer;
 mod segment;
+mod signals;
 mod snapshot;
 mod store;
 mod verify;
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::thread::JoinHandle;
 
@@ -51,6 +56,8 @@ use tokio::sync::{Semaphore, oneshot, watch};
 
 pub use cut::{CutError, cut};
 pub use error::OpenError;
+pub use sealed::SealError;
+pub use sealer::{DropReport, Sealing, SealingStatus};
 pub use snapshot::{Snapshot, SnapshotFile, copy_mark, snapshot, sync_folder};
 pub use verify::{VerifyError, VerifyReport, verify, verify_each, verify_on};
 
@@ -60,6 +67,7 @@ use committer::{Poison, Sequencer, Writer};
 use disk::{Disk, Folder, LocalDisk, Lock};
 use draft::Drafts;
 use handover::{Command, Handover};
+use sealer::{Counters, MAX_WAITING_TASKS, Sealer, Task};
 use store::Store;
 
 use crate::admission;
@@ -67,7 +75,7 @@ use crate::subscription::{PageSource, follow};
 use crate::tree::Tree;
 use crate::{
     AppendCondition, AppendError, Appended, BoxFuture, BoxStream, Clock, Direction, EventId, EventLog, Filter, LogId,
-    NewEvent, Position, ReadError, Record, Revision, StreamId,
+    NewEvent, Position, ReadError, ReadingsPage, ReadingsQuery, Record, Revision, StreamId,
 };
 
 /// The most KiB of encoded events that wait for the committers.
@@ -90,11 +98,22 @@ pub struct Options {
     pub new_log_id: Option<LogId>,
     /// Where the files are: the machine's own disk, unless a test has another one.
     pub disk: Arc<dyn Disk>,
+    /// How closed segments are sealed in the background; they stay as they were appended when `None`.
+    pub sealing: Option<Sealing>,
+    /// The bytes of sealed segments that are kept decoded in memory.
+    pub sealed_cache_bytes: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { segment_bytes: 128 * 1024 * 1024, clock: Clock::system(), new_log_id: None, disk: Arc::new(LocalDisk) }
+        Self {
+            segment_bytes: 128 * 1024 * 1024,
+            clock: Clock::system(),
+            new_log_id: None,
+            disk: Arc::new(LocalDisk),
+            sealing: None,
+            sealed_cache_bytes: 128 * 1024 * 1024,
+        }
     }
 }
 
@@ -122,6 +141,8 @@ pub struct EmbeddedLog {
     room: Arc<Semaphore>,
     tree: Arc<Mutex<Tree>>,
     report: OpenReport,
+    sealing: Arc<Counters>,
+    tasks: std::sync::mpsc::SyncSender<Task>,
     threads: Mutex<Option<Threads>>,
 }
 
@@ -129,6 +150,8 @@ pub struct EmbeddedLog {
 struct Threads {
     committers: Vec<JoinHandle<()>>,
     background: JoinHandle<()>,
+    sealer: JoinHandle<()>,
+    stop_sealer: Arc<AtomicBool>,
     jobs: SyncSender<Job>,
     _lock: Box<dyn Lock>,
 }
@@ -153,9 +176,20 @@ impl EmbeddedLog {
         let recovered = recovery::open(&folder, &options)?;
         let tail = recovered.active.next;
         let (announce, watched) = watch::channel(tail);
-        let store = Arc::new(Store::new(recovered.log, recovered.segments, watched.clone()));
+        let store = Arc::new(Store::new(recovered.log, recovered.segments, watched.clone(), recovered.cache));
         let tree = Arc::new(Mutex::new(recovered.active.tree.clone()));
         let (jobs, background_jobs) = std::sync::mpsc::sync_channel::<Job>(MAX_WAITING_SEGMENTS);
+        let (tasks, sealer_tasks) = std::sync::mpsc::sync_channel::<Task>(MAX_WAITING_TASKS);
+        let (counters, stop_sealer) = (Arc::new(Counters::default()), Arc::new(AtomicBool::new(false)));
+        let sealer = Sealer {
+            folder: folder.clone(),
+            store: Arc::clone(&store),
+            sealing: options.sealing,
+            counters: Arc::clone(&counters),
+            background: jobs.clone(),
+            stop: Arc::clone(&stop_sealer),
+            failed: std::collections::HashMap::new(),
+        };
         let poison = Poison::default();
         let sequencer = Sequencer {
             folder: folder.clone(),
@@ -177,6 +211,7 @@ impl EmbeddedLog {
             // What was found is marked anew, so that the mark no longer says that the log is closed.
             marked: Position::START,
             tail: watched,
+            sealer: tasks.clone(),
         };
         let start = |name: &str, run: Box<dyn FnOnce() + Send>| {
             std::thread::Builder::new()
@@ -192,13 +227,24 @@ impl EmbeddedLog {
         let committers: Result<Vec<_>, _> = committers.into_iter().collect();
         // Where one of them is missing the other one ends as well.
         let committers = committers.inspect_err(|_| handover.close())?;
+        let sealer =
+            start("log-sealer", Box::new(move || sealer.run(&sealer_tasks))).inspect_err(|_| handover.close())?;
         Ok(Self {
             store,
             handover,
             room: Arc::new(Semaphore::new(MAX_QUEUE_KIB)),
             tree,
             report: recovered.report,
-            threads: Mutex::new(Some(Threads { committers, background, jobs, _lock: recovered.lock })),
+            sealing: counters,
+            tasks,
+            threads: Mutex::new(Some(Threads {
+                committers,
+                background,
+                sealer,
+                stop_sealer,
+                jobs,
+                _lock: recovered.lock,
+            })),
         })
     }
 
@@ -215,6 +261,13 @@ impl EmbeddedLog {
     /// Writes what was accepted, marks the tail, and gives the directory free. Later appends are refused, reads go on. Blocks for a sync or two.
     pub fn close(&self) {
         let Some(threads) = self.threads.lock().take() else { return };
+        // What is being sealed is given up: the segment stays as it was.
+        threads.stop_sealer.store(true, Ordering::Relaxed);
+        threads.sealer.thread().unpark();
+        while let Err(std::sync::mpsc::TrySendError::Full(_)) = self.tasks.try_send(Task::Close) {
+            std::thread::yield_now();
+        }
+        join("sealer", threads.sealer);
         self.handover.close();
         threads.committers.into_iter().for_each(|thread| join("committer", thread));
         if let Some(writer) = self.handover.end() {
@@ -224,6 +277,64 @@ impl EmbeddedLog {
         }
         drop(threads.jobs);
         join("background", threads.background);
+    }
+
+    /// Closes the segment that is written to and begins the next one, so that everything up to now can be sealed. Answers whether there was anything in it.
+    ///
+    /// # Errors
+    /// [`AppendError::DiskFull`], [`AppendError::Poisoned`] or [`AppendError::Closed`].
+    pub async fn rotate(&self) -> Result<bool, AppendError> {
+        let (answer, answered) = oneshot::channel();
+        self.handover.push(Command::Rotate(answer)).map_err(|_| AppendError::Closed)?;
+        answered.await.unwrap_or(Err(AppendError::Closed))
+    }
+
+    /// Seals every closed segment as fast as it goes, whatever [`Options::sealing`] says, and answers how many there were.
+    ///
+    /// # Errors
+    /// [`SealError`]: the first segment that cannot be sealed stays as it is.
+    pub async fn seal_all(&self) -> Result<usize, SealError> {
+        self.ask_sealer(Task::SealAll).await
+    }
+
+    /// Drops the payloads of these positions for ever; headers, digests and leaves stay, and with them every proof ([`crate::PayloadState::Dropped`]).
+    /// The segments that they are in are written anew without them, and compared with the old files but for these payloads, before those go. When it
+    /// has answered, no file of the log holds the bytes any more (what a disk keeps of removed files is its own affair). Positions at and above
+    /// the tail, and payloads that are gone already, are no error: it can be repeated. A crash in between leaves each segment entirely as it
+    /// was or entirely without the payloads.
+    ///
+    /// # Errors
+    /// [`SealError`]: segments before the one that failed are written already.
+    pub async fn drop_payloads(&self, positions: &[RangeInclusive<Position>]) -> Result<DropReport, SealError> {
+        let ranges = apart(positions, self.store.tail());
+        let Some(last) = ranges.last().map(|range| *range.end()) else { return Ok(DropReport::default()) };
+        let in_active = self.store.segments().last().is_some_and(|segment| segment.header.base <= last);
+        if in_active {
+            self.rotate().await.map_err(SealError::Rotate)?;
+        }
+        self.ask_sealer(|answer| Task::Drop(ranges, answer)).await
+    }
+
+    /// What was sealed since the log was opened, and what waits.
+    pub fn sealing(&self) -> SealingStatus {
+        self.sealing.status(&self.store)
+    }
+
+    async fn ask_sealer<T: Send + 'static>(
+        &self,
+        task: impl FnOnce(oneshot::Sender<Result<T, SealError>>) -> Task,
+    ) -> Result<T, SealError> {
+        let (answer, answered) = oneshot::channel();
+        let mut task = task(answer);
+        // The thread may be at work for long; nobody waits in its queue but these callers.
+        while let Err(error) = self.tasks.try_send(task) {
+            match error {
+                std::sync::mpsc::TrySendError::Full(refused) => task = refused,
+                std::sync::mpsc::TrySendError::Disconnected(_) => return Err(SealError::Stopped),
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        answered.await.unwrap_or(Err(SealError::Stopped))
     }
 
     async fn append_now(&self, condition: AppendCondition, events: Vec<NewEvent>) -> Result<Appended, AppendError> {
@@ -244,6 +355,23 @@ impl EmbeddedLog {
     ) -> Result<T, ReadError> {
         blocking(Arc::clone(&self.store), read).await
     }
+}
+
+/// The ranges below the tail, ascending and apart from each other.
+fn apart(positions: &[RangeInclusive<Position>], tail: Position) -> Vec<RangeInclusive<Position>> {
+    let Some(last) = tail.previous() else { return Vec::new() };
+    let mut given: Vec<(Position, Position)> =
+        positions.iter().map(|range| (*range.start(), (*range.end()).min(last))).collect();
+    given.retain(|(start, end)| start <= end);
+    given.sort_unstable();
+    let mut ranges: Vec<(Position, Position)> = Vec::new();
+    for (start, end) in given {
+        match ranges.last_mut().filter(|(_, before)| start <= before.next()) {
+            Some((_, before)) => *before = end.max(*before),
+            None => ranges.push((start, end)),
+        }
+    }
+    ranges.into_iter().map(|(start, end)| start..=end).collect()
 }
 
 /// Reads files away from the threads that run tasks.
@@ -320,6 +448,10 @@ impl EventLog for EmbeddedLog {
             let tail = store.tail();
             Ok(store.position_of(id)?.filter(|position| *position < tail))
         }))
+    }
+
+    fn readings(&self, query: ReadingsQuery) -> BoxFuture<'_, Result<ReadingsPage, ReadError>> {
+        Box::pin(self.blocking(move |store| store.readings(&query)))
     }
 
     fn last_position_at(&self, record_time: Timestamp) -> BoxFuture<'_, Result<Option<Position>, ReadError>> {

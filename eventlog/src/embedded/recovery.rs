@@ -11,6 +11,8 @@ use super::error::OpenError;
 use super::index::{Index, Indexed, MemoryIndex};
 use super::index_file::FileIndex;
 use super::mark::{self, Mark, MarkFile};
+use super::sealed::cache::Cache;
+use super::sealed::{self, SealedFile};
 use super::segment::{self, Found, HEADER_BYTES, Header};
 use super::store::Segment;
 use super::{OpenReport, Options};
@@ -42,6 +44,7 @@ pub(super) struct Active {
 pub(super) struct Recovered {
     pub(super) log: LogId,
     pub(super) segments: Vec<Arc<Segment>>,
+    pub(super) cache: Arc<Cache>,
     pub(super) active: Active,
     pub(super) mark: MarkFile,
     pub(super) lock: Box<dyn Lock>,
@@ -136,7 +139,7 @@ pub(super) fn open(folder: &Folder, options: &Options) -> Result<Recovered, Open
     let lock = folder.lock(LOCK).map_err(OpenError::io("locking", LOCK))?;
     let lock = lock.ok_or_else(|| OpenError::Locked { directory: folder.shown() })?;
     segment::remove_unpublished(folder).map_err(OpenError::io("cleaning", &folder.shown()))?;
-    let numbers = segment::list(folder)?;
+    let numbers = numbers(folder)?;
     if numbers.is_empty() { create(folder, options, lock) } else { reopen(folder, options, lock, &numbers) }
 }
 
@@ -170,29 +173,32 @@ fn create(folder: &Folder, options: &Options, lock: Box<dyn Lock>) -> Result<Rec
         tree: Tree::new(),
         time,
     };
-    Ok(Recovered { log, segments: vec![segment], active, mark, lock, report })
+    let cache = Cache::new(options.sealed_cache_bytes);
+    Ok(Recovered { log, segments: vec![segment], cache, active, mark, lock, report })
 }
 
 fn reopen(folder: &Folder, options: &Options, lock: Box<dyn Lock>, numbers: &[u64]) -> Result<Recovered, OpenError> {
-    let headers = headers(folder, numbers)?;
-    let Some(((file, header), sealed)) = headers.split_last() else {
+    let cache = Cache::new(options.sealed_cache_bytes);
+    let headers = headers(folder, numbers, &cache)?;
+    let Some((Opened { file, header, .. }, closed)) = headers.split_last() else {
         return Err(OpenError::NoLog { directory: folder.shown() });
     };
+    remove_replaced(folder, closed)?;
     let log = header.log;
     let known = Known::read(folder, log)?;
     let mark = known.mark;
     let mut report = OpenReport { segments: headers.len(), ..OpenReport::default() };
     let mut segments = Vec::with_capacity(headers.len());
-    for (index, (file, header)) in sealed.iter().enumerate() {
-        let next = headers.get(index + 1).map(|(_, header)| header);
-        segments.push(sealed_segment(folder, (file, header), next, &mut report)?);
+    for (index, opened) in closed.iter().enumerate() {
+        let next = headers.get(index + 1).map(|next| &next.header);
+        segments.push(closed_segment(folder, opened, next, &mut report)?);
     }
     let (segment, active) = last_segment(folder, options, (file, header), &known, &mut report)?;
     segments.push(segment);
     let mark_file = MarkFile::open(folder, log).map_err(OpenError::io("opening", mark::NAME))?;
     report.records = active.next.get();
     report.closed_in_order = mark.is_some_and(|mark| mark.closed && mark.tail == active.next);
-    Ok(Recovered { log, segments, active, mark: mark_file, lock, report })
+    Ok(Recovered { log, segments, cache, active, mark: mark_file, lock, report })
 }
 
 /// What is known outside the segments of how far the log reached.
@@ -218,18 +224,82 @@ impl Known {
 }
 
 /// A segment file with what its header says.
-pub(super) type Opened = (Arc<dyn DiskFile>, Header);
+pub(super) struct Opened {
+    pub(super) file: Arc<dyn DiskFile>,
+    pub(super) header: Header,
+    pub(super) sealed: Option<Arc<SealedFile>>,
+}
+
+impl Opened {
+    pub(super) fn name(&self) -> String {
+        self.sealed.as_ref().map_or_else(|| segment::name(self.header.number), |sealed| sealed.name.clone())
+    }
+}
+
+/// The numbers of all segments, sealed or not, ascending.
+pub(super) fn numbers(folder: &Folder) -> Result<Vec<u64>, OpenError> {
+    let mut numbers = segment::list(folder)?;
+    numbers.extend(sealed::list(folder)?);
+    numbers.sort_unstable();
+    numbers.dedup();
+    Ok(numbers)
+}
+
+/// Opens a segment, the sealed form of it when there is one: that got its name only after it was compared with the other and synced.
+fn open_segment(folder: &Folder, number: u64, cache: &Arc<Cache>) -> Result<Opened, OpenError> {
+    let unsealed = |folder| {
+        let (file, header) = segment::open(folder, number, Access::Read)?;
+        Ok(Opened { file, header, sealed: None })
+    };
+    let sealed = |folder| {
+        let sealed = sealed::open(folder, number, cache)?;
+        let (file, header) = (Arc::clone(&sealed.file), sealed.header.clone());
+        Ok(Opened { file, header, sealed: Some(Arc::new(sealed)) })
+    };
+    match sealed(folder) {
+        Ok(opened) => Ok(opened),
+        Err(error) if is_missing(&error) => match unsealed(folder) {
+            // Sealed in this very moment, by the process that has the log open while we only read it.
+            Err(error) if is_missing(&error) => sealed(folder).map_err(|_| error),
+            opened => opened,
+        },
+        // A sealed form that is damaged is nothing lost, as long as the other is there.
+        Err(error) => unsealed(folder).map_err(|_| error),
+    }
+}
+
+fn is_missing(error: &OpenError) -> bool {
+    matches!(error, OpenError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+}
+
+/// Removes the forms of segments that were replaced before a crash, and sealed ones that turned out to be damaged while the other is there.
+fn remove_replaced(folder: &Folder, closed: &[Opened]) -> Result<(), OpenError> {
+    let (unsealed, sealed) = (segment::list(folder)?, sealed::list(folder)?);
+    let mut removed = false;
+    for opened in closed {
+        let number = opened.header.number;
+        if unsealed.binary_search(&number).is_err() || sealed.binary_search(&number).is_err() {
+            continue;
+        }
+        let old = if opened.sealed.is_some() { segment::name(number) } else { sealed::name(number) };
+        tracing::warn!(file = %old, kept = %opened.name(), "one of two forms of a segment is removed");
+        folder.remove(&old).map_err(OpenError::io("removing", &old))?;
+        removed = true;
+    }
+    if removed { folder.sync().map_err(OpenError::io("syncing", &folder.shown())) } else { Ok(()) }
+}
 
 /// Opens every segment and checks that each follows the one before.
-pub(super) fn headers(folder: &Folder, numbers: &[u64]) -> Result<Vec<Opened>, OpenError> {
+pub(super) fn headers(folder: &Folder, numbers: &[u64], cache: &Arc<Cache>) -> Result<Vec<Opened>, OpenError> {
     let mut headers: Vec<Opened> = Vec::with_capacity(numbers.len());
     for (index, number) in numbers.iter().enumerate() {
-        let (file, header) = segment::open(folder, *number, Access::Read)?;
-        let base = headers.last().map_or(Position::START, |(_, last)| last.base);
+        let opened = open_segment(folder, *number, cache)?;
+        let header = &opened.header;
+        let base = headers.last().map_or(Position::START, |last| last.header.base);
         if *number != index as u64 {
             return Err(OpenError::corrupt(base, &segment::name(index as u64), "the segment is missing"));
         }
-        let follows = headers.last().is_none_or(|(_, last)| last.log == header.log && last.base < header.base);
+        let follows = headers.last().is_none_or(|last| last.header.log == header.log && last.header.base < header.base);
         if !follows || (index == 0 && header.base != Position::START) {
             return Err(OpenError::corrupt(
                 header.base,
@@ -237,31 +307,62 @@ pub(super) fn headers(folder: &Folder, numbers: &[u64]) -> Result<Vec<Opened>, O
                 "it does not follow the segment before",
             ));
         }
-        headers.push((file, header));
+        headers.push(opened);
     }
-    Ok(headers)
+    match headers.last() {
+        // Only segments that another one follows are sealed.
+        Some(last) if last.sealed.is_some() => Err(OpenError::corrupt(
+            last.header.base,
+            &segment::name(last.header.number + 1),
+            "the segment that was written to is missing",
+        )),
+        _ => Ok(headers),
+    }
 }
 
-fn sealed_segment(
+fn closed_segment(
     folder: &Folder,
-    (file, header): (&Arc<dyn DiskFile>, &Header),
+    opened: &Opened,
     next: Option<&Header>,
     report: &mut OpenReport,
 ) -> Result<Arc<Segment>, OpenError> {
-    let name = segment::name(header.number);
-    let file = Arc::clone(file);
+    let Opened { file, header, sealed } = opened;
+    let name = opened.name();
+    let segment = |index| match sealed {
+        Some(sealed) => Arc::new(Segment::sealed(Arc::clone(sealed), index)),
+        None => Arc::new(Segment::new(header.clone(), Arc::clone(file), index)),
+    };
     let bytes = file.len().map_err(OpenError::io("reading", &name))?;
     let rows = next.map_or(0, |next| next.base.get() - header.base.get());
+    if let (Some(sealed), Some(next)) = (sealed, next)
+        && (u64::from(sealed.facts.rows) != rows || sealed.facts.last_record_time != next.last_record_time)
+    {
+        return Err(OpenError::corrupt(header.base, &name, "the next segment names another number of records or time"));
+    }
     if let Some(index) = FileIndex::open(folder, header, bytes, rows) {
-        return Ok(Arc::new(Segment::new(header.clone(), file, Index::File(index))));
+        return Ok(segment(Index::File(index)));
     }
     let mut index = MemoryIndex::default();
-    let walk = walk(file.as_ref(), header, |stored, offset| index_record(&mut index, &stored.record, offset, &name))?;
+    let walk = walk_any(opened, |stored, offset| index_record(&mut index, &stored.record, offset, &name))?;
     check_sealed(&walk, next, &name)?;
     let index =
         FileIndex::write(folder, header, bytes, &index).map_err(OpenError::io("writing the index of", &name))?;
     report.indexes_rebuilt += 1;
-    Ok(Arc::new(Segment::new(header.clone(), file, Index::File(index))))
+    Ok(segment(Index::File(index)))
+}
+
+/// Walks over every record of a segment, sealed or not. Records of sealed ones have no offset; the row stands in its place.
+pub(super) fn walk_any(
+    opened: &Opened,
+    mut visit: impl FnMut(&Stored, u64) -> Result<(), OpenError>,
+) -> Result<Walk, OpenError> {
+    match &opened.sealed {
+        Some(sealed) => sealed::walk(sealed, |stored| {
+            let row = stored.record.position.get() - opened.header.base.get();
+            visit(stored, row)
+        }),
+        None => walk(opened.file.as_ref(), &opened.header, visit),
+    }
 }
 
 /// A sealed segment must reach exactly to where the next one begins.

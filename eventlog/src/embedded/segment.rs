@@ -40,8 +40,13 @@ impl Header {
     }
 
     fn to_bytes(&self) -> Vec<u8> {
+        self.to_bytes_as(MAGIC, AT_CHECKSUM, &[])
+    }
+
+    /// The header of another kind of segment file, with what that says more at a place that is free here.
+    pub(super) fn to_bytes_as(&self, magic: [u8; 8], at: usize, more: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0; AT_CHECKSUM];
-        put_at(&mut bytes, 0, &MAGIC);
+        put_at(&mut bytes, 0, &magic);
         put_at(&mut bytes, 8, &FORMAT_VERSION.to_le_bytes());
         put_at(&mut bytes, 10, &RECORD_FORMAT_VERSION.to_le_bytes());
         put_at(&mut bytes, 16, self.log.as_uuid().as_bytes());
@@ -52,15 +57,21 @@ impl Header {
         for (index, digest) in self.tree.edge().iter().enumerate() {
             put_at(&mut bytes, 64 + index * 32, digest.as_bytes());
         }
+        put_at(&mut bytes, at, more);
         bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
         bytes
     }
 
     fn read(bytes: &[u8], file: &str) -> Result<Self, OpenError> {
+        Self::read_as(bytes, file, MAGIC)
+    }
+
+    /// Reads what every kind of segment file says.
+    pub(super) fn read_as(bytes: &[u8], file: &str, magic: [u8; 8]) -> Result<Self, OpenError> {
         let damaged = |reason: &str| OpenError::corrupt(Position::START, file, format!("segment header: {reason}"));
         let (content, checksum) = bytes.split_at_checked(AT_CHECKSUM).ok_or_else(|| damaged("it is cut off"))?;
         let mut fields = Fields::new(content);
-        if fields.array() != Some(MAGIC) {
+        if fields.array() != Some(magic) {
             return Err(damaged("the file does not begin like a segment"));
         }
         if Some(crc32c::crc32c(content)) != Fields::new(checksum).u32() {
@@ -97,8 +108,13 @@ pub(super) fn name(number: u64) -> String {
 
 /// The numbers of the segments in a directory, ascending.
 pub(super) fn list(folder: &Folder) -> Result<Vec<u64>, OpenError> {
+    list_as(folder, SUFFIX)
+}
+
+/// The numbers of the files of a kind, ascending.
+pub(super) fn list_as(folder: &Folder, suffix: &str) -> Result<Vec<u64>, OpenError> {
     let names = folder.list().map_err(OpenError::io("listing", &folder.shown()))?;
-    let number = |name: &String| name.strip_suffix(SUFFIX)?.strip_suffix('.')?.parse().ok();
+    let number = |name: &String| name.strip_suffix(suffix)?.strip_suffix('.')?.parse().ok();
     let mut numbers: Vec<u64> = names.iter().filter_map(number).collect();
     numbers.sort_unstable();
     Ok(numbers)

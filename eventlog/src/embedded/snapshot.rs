@@ -5,7 +5,8 @@ use std::path::Path;
 use super::disk::{Folder, LocalDisk};
 use super::error::OpenError;
 use super::mark::{self, Mark};
-use super::recovery::{headers, walk};
+use super::recovery::{headers, numbers, walk};
+use super::sealed::cache::Cache;
 use super::segment;
 use crate::{Digest, LogId, Position};
 
@@ -39,17 +40,19 @@ pub struct Snapshot {
 /// [`OpenError`]. A file that goes away meanwhile (a segment was sealed) is `NotFound`: look again.
 pub fn snapshot(directory: &Path) -> Result<Snapshot, OpenError> {
     let folder = Folder::local(directory);
-    let headers = headers(&folder, &segment::list(&folder)?)?;
-    let Some(((last_file, last), closed)) = headers.split_last() else {
+    // Nothing of sealed segments but their heads is read here.
+    let headers = headers(&folder, &numbers(&folder)?, &Cache::new(0))?;
+    let Some((newest, closed)) = headers.split_last() else {
         return Err(OpenError::NoLog { directory: folder.shown() });
     };
     let mut files = Vec::with_capacity(headers.len());
-    for (file, header) in closed {
-        let name = segment::name(header.number);
-        let bytes = file.len().map_err(OpenError::io("reading", &name))?;
+    for opened in closed {
+        let name = opened.name();
+        let bytes = opened.file.len().map_err(OpenError::io("reading", &name))?;
         files.push(SnapshotFile { name, bytes, closed: true });
     }
-    let walked = walk(last_file.as_ref(), last, |_, _| Ok(()))?;
+    let last = &newest.header;
+    let walked = walk(newest.file.as_ref(), last, |_, _| Ok(()))?;
     files.push(SnapshotFile { name: segment::name(last.number), bytes: walked.offset, closed: false });
     Ok(Snapshot { log: last.log, tail: walked.next, root: walked.tree.root(), files })
 }

@@ -11,6 +11,8 @@ use super::codec::{AT_RECORD_TIME, RECORD_PREFIX, read_record, record_bytes, tim
 use super::disk::DiskFile;
 use super::error::read_io;
 use super::index::{Index, Key};
+use super::sealed::SealedFile;
+use super::sealed::cache::Cache;
 use super::segment::{Header, name};
 use crate::{Direction, EventId, LogId, MAX_PAGE, Position, Query, ReadError, Record, Revision, StreamId};
 
@@ -26,11 +28,23 @@ pub(super) struct Segment {
     pub(super) name: String,
     pub(super) file: Arc<dyn DiskFile>,
     pub(super) index: RwLock<Index>,
+    /// How the file is read, when it is sealed.
+    pub(super) sealed: Option<Arc<SealedFile>>,
 }
 
 impl Segment {
     pub(super) fn new(header: Header, file: Arc<dyn DiskFile>, index: Index) -> Self {
-        Self { name: name(header.number), header, file, index: RwLock::new(index) }
+        Self { name: name(header.number), header, file, index: RwLock::new(index), sealed: None }
+    }
+
+    pub(super) fn sealed(sealed: Arc<SealedFile>, index: Index) -> Self {
+        Self {
+            header: sealed.header.clone(),
+            name: sealed.name.clone(),
+            file: Arc::clone(&sealed.file),
+            index: RwLock::new(index),
+            sealed: Some(sealed),
+        }
     }
 
     pub(super) fn position(&self, row: u32) -> Position {
@@ -38,8 +52,16 @@ impl Segment {
     }
 
     /// The number of rows of this segment that lie below a position.
-    fn rows_below(&self, end: Position) -> u32 {
+    pub(super) fn rows_below(&self, end: Position) -> u32 {
         u32::try_from(end.get().saturating_sub(self.header.base.get())).unwrap_or(u32::MAX)
+    }
+
+    /// The rows that are there, durable or not.
+    pub(super) fn rows(&self) -> u32 {
+        match &*self.index.read() {
+            Index::Memory(index) => index.offsets.len() as u32,
+            Index::File(index) => index.rows(),
+        }
     }
 
     pub(super) fn corrupt(&self, row: u32, reason: &str) -> ReadError {
@@ -72,7 +94,10 @@ impl Segment {
     }
 
     /// Reads `count` rows from `row` on.
-    fn run(&self, row: u32, count: u32, records: &mut Vec<Record>) -> Result<(), ReadError> {
+    pub(super) fn run(&self, row: u32, count: u32, records: &mut Vec<Record>) -> Result<(), ReadError> {
+        if let Some(sealed) = &self.sealed {
+            return sealed.records(row, count, records);
+        }
         let offsets = self.index.read().offsets(row, count)?;
         if offsets.len() != count as usize {
             return Err(ReadError::Index(format!("the index of {} has too few rows", self.name)));
@@ -124,6 +149,9 @@ impl Segment {
     }
 
     fn record_time(&self, row: u32) -> Result<Timestamp, ReadError> {
+        if let Some(sealed) = &self.sealed {
+            return Ok(sealed.head(row)?.record_time);
+        }
         let offset = self.index.read().offsets(row, 1)?.first().copied().unwrap_or(0);
         let mut bytes = [0; 8];
         let at = u64::from(offset) + (RECORD_PREFIX + AT_RECORD_TIME) as u64;
@@ -137,11 +165,21 @@ pub(super) struct Store {
     pub(super) log: LogId,
     segments: RwLock<Arc<Vec<Arc<Segment>>>>,
     tail: watch::Receiver<Position>,
+    cache: Arc<Cache>,
 }
 
 impl Store {
-    pub(super) fn new(log: LogId, segments: Vec<Arc<Segment>>, tail: watch::Receiver<Position>) -> Self {
-        Self { log, segments: RwLock::new(Arc::new(segments)), tail }
+    pub(super) fn new(
+        log: LogId,
+        segments: Vec<Arc<Segment>>,
+        tail: watch::Receiver<Position>,
+        cache: Arc<Cache>,
+    ) -> Self {
+        Self { log, segments: RwLock::new(Arc::new(segments)), tail, cache }
+    }
+
+    pub(super) fn cache(&self) -> &Arc<Cache> {
+        &self.cache
     }
 
     pub(super) fn tail(&self) -> Position {
@@ -160,6 +198,16 @@ impl Store {
         let mut segments = self.segments.write();
         let mut all = segments.as_ref().clone();
         all.push(segment);
+        *segments = Arc::new(all);
+    }
+
+    /// Puts another form of a segment in the place of the one that is there.
+    pub(super) fn replace_segment(&self, segment: Arc<Segment>) {
+        let mut segments = self.segments.write();
+        let mut all = segments.as_ref().clone();
+        if let Some(place) = all.iter_mut().find(|old| old.header.number == segment.header.number) {
+            *place = segment;
+        }
         *segments = Arc::new(all);
     }
 

@@ -7,11 +7,15 @@ use std::sync::Arc;
 use super::codec::Stored;
 use super::disk::{Access, Disk, DiskFile, Folder};
 use super::error::OpenError;
-use super::recovery::{Known, check_sealed, damage_at_tail, headers, walk};
+use super::recovery::{Known, check_sealed, damage_at_tail, headers, numbers, walk_any};
+use super::sealed::cache::Cache;
 use super::segment;
 use super::segment::Header;
 use crate::tree::Tree;
 use crate::{Digest, DigestAlgorithm, EventId, LogId, PayloadState, Position, Record, Revision, StreamId, frames};
+
+/// What of sealed segments is held in memory.
+const CACHE_BYTES: usize = 128 * 1024 * 1024;
 
 /// What was reread and found right.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,17 +98,17 @@ pub fn verify_on(disk: Arc<dyn Disk>, directory: &Path) -> Result<VerifyReport, 
 }
 
 fn verify_folder(folder: &Folder, each: &mut dyn FnMut(&Record)) -> Result<VerifyReport, VerifyError> {
-    if segment::list(folder)?.is_empty() {
+    let Some(newest) = numbers(folder)?.last().copied() else {
         return Err(OpenError::NoLog { directory: folder.shown() }.into());
-    }
-    let (_, first) = segment::open(folder, 0, Access::Read)?;
-    let known = Known::read(folder, first.log)?;
-    let headers = headers(folder, &segment::list(folder)?)?;
-    let mut checker = Checker::new(first.log);
-    for (index, (file, header)) in headers.iter().enumerate() {
-        let name = segment::name(header.number);
+    };
+    let (_, newest) = segment::open(folder, newest, Access::Read)?;
+    let known = Known::read(folder, newest.log)?;
+    let headers = headers(folder, &numbers(folder)?, &Cache::new(CACHE_BYTES))?;
+    let mut checker = Checker::new(newest.log);
+    for (index, opened) in headers.iter().enumerate() {
+        let (file, header, name) = (&opened.file, &opened.header, opened.name());
         let mut problem = None;
-        let walked = walk(file.as_ref(), header, |stored, _| {
+        let walked = walk_any(opened, |stored, _| {
             checker.check(stored, &name).map_err(|error| {
                 let refused = OpenError::corrupt(stored.record.position, &name, error.to_string());
                 problem = Some(error);
@@ -118,7 +122,7 @@ fn verify_folder(folder: &Folder, each: &mut dyn FnMut(&Record)) -> Result<Verif
         }
         let walked = walked?;
         match headers.get(index + 1) {
-            Some((_, next)) => check_sealed(&walked, Some(next), &name)?,
+            Some(next) => check_sealed(&walked, Some(&next.header), &name)?,
             None => {
                 if let Err(error) = damage_at_tail(file.as_ref(), header, &walked, &known)
                     && !completed_meanwhile(file.as_ref(), header, walked.offset)?

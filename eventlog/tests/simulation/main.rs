@@ -19,6 +19,7 @@ mod chance;
 mod disk;
 mod driver;
 mod model;
+mod sealing;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
