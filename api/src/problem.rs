@@ -71,6 +71,11 @@ impl Problem {
         )
     }
 
+    /// The thing was there, and is no more.
+    pub fn gone(reason: impl std::fmt::Display) -> Self {
+        Self::new(StatusCode::GONE, "gone", "Gone", reason.to_string())
+    }
+
     /// The request contradicts what is.
     pub fn conflict(reason: impl std::fmt::Display) -> Self {
         Self::new(StatusCode::CONFLICT, "conflict", "The request conflicts with the present state", reason.to_string())
@@ -155,6 +160,7 @@ impl From<eventlog::ReadError> for Problem {
     fn from(error: eventlog::ReadError) -> Self {
         match error {
             eventlog::ReadError::Closed => Self::unavailable("the server is stopping"),
+            eventlog::ReadError::StreamDeleted { .. } => Self::gone(error),
             other => Self::internal(&other),
         }
     }
@@ -168,6 +174,7 @@ impl From<eventlog::AppendError> for Problem {
             E::TooLarge { .. } => Self::too_large(error.to_string()),
             E::Invalid { .. } | E::Name(_) => Self::body(error),
             E::Conflict { .. } | E::QueryMatched { .. } | E::IdConflict { .. } => Self::conflict(error),
+            E::StreamDeleted { .. } => Self::gone(error),
             E::DiskFull(_) => {
                 tracing::error!("the disk is full: nothing more is taken until there is room");
                 Self::unavailable(error.to_string())

@@ -10,7 +10,7 @@ use eventlog::frames::Reading;
 use eventlog::memory::MemoryLog;
 use eventlog::{
     AppendCondition, AppendError, Appended, BoxFuture, BoxStream, Direction, EventId, EventLog, Filter, LogId,
-    MAX_PAGE, NewEvent, Position, ReadError, Record, Revision, StreamId,
+    MAX_PAGE, NewEvent, Page, Position, ReadError, Record, Revision, StreamId,
 };
 use jiff::Timestamp;
 use projections::{Content, Entry};
@@ -105,7 +105,7 @@ impl EventLog for GatedLog {
         direction: Direction,
         filter: Filter,
         limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<Record>, ReadError>> {
+    ) -> BoxFuture<'_, Result<Page, ReadError>> {
         self.inner.read(from, direction, filter, limit)
     }
 
@@ -115,7 +115,7 @@ impl EventLog for GatedLog {
         from: Revision,
         direction: Direction,
         limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<Record>, ReadError>> {
+    ) -> BoxFuture<'_, Result<Page<Revision>, ReadError>> {
         self.inner.read_stream(stream, from, direction, limit)
     }
 

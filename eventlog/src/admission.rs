@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 
+use crate::metadata::{self, StreamMetadata};
 use crate::{
     AppendCondition, AppendError, Appended, ContentType, Digest, DigestAlgorithm, EventId, Expected, MAX_BATCH_EVENTS,
     MAX_PAYLOAD_BYTES, NewEvent, Position, Query, ReadError, Revision, StreamId,
@@ -31,6 +32,10 @@ pub(crate) trait LogState {
     fn first_match(&self, query: &Query, after: Option<Position>) -> Result<Option<Position>, ReadError>;
     /// Where the event stands: cheaper than [`known`](Self::known), and asked first.
     fn position(&self, id: EventId) -> Result<Option<Position>, ReadError>;
+    /// The metadata of a stream, also those that are not durable yet.
+    fn metadata(&self, stream: &StreamId) -> Option<StreamMetadata>;
+    /// How many streams and categories have metadata.
+    fn metadata_subjects(&self) -> usize;
 }
 
 /// What to do with a call that is allowed.
@@ -56,6 +61,7 @@ pub(crate) fn check_call(condition: &AppendCondition, events: &[NewEvent]) -> Re
     let mut bytes = 0_usize;
     for event in events {
         bytes = bytes.saturating_add(check_event(event)?);
+        metadata::check_event(event)?;
         if !seen.insert(event.id) {
             return Err(AppendError::IdConflict {
                 id: event.id,
@@ -111,7 +117,7 @@ fn limit(what: &'static str, actual: usize, limit: usize) -> Result<(), AppendEr
     if actual > limit { Err(AppendError::TooLarge { what, actual, limit }) } else { Ok(()) }
 }
 
-/// Checks idempotency, then the condition.
+/// Checks idempotency, then whether the streams take events, then the condition.
 pub(crate) fn admit(
     state: &impl LogState,
     condition: &AppendCondition,
@@ -120,6 +126,7 @@ pub(crate) fn admit(
     if let Some(appended) = repeated(state, events)? {
         return Ok(Admitted::Repeated(appended));
     }
+    metadata::check_transitions(state, events)?;
     check_condition(state, condition)?;
     Ok(Admitted::Write)
 }

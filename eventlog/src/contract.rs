@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::{
-    AppendCondition, EventId, Filter, InvalidName, LogId, NewEvent, Position, ReadingsPage, ReadingsQuery, Record,
-    Revision, StreamId,
+    AppendCondition, EventId, Filter, InvalidName, LogId, NewEvent, Page, Position, ReadingsPage, ReadingsQuery,
+    Record, Revision, StreamId, TimeSpan, Window,
 };
 
 /// A future that an engine hands out behind the trait.
@@ -24,6 +24,9 @@ pub const MAX_PAYLOAD_BYTES: usize = 8 * 1024 * 1024;
 
 /// The most records that one read hands out.
 pub const MAX_PAGE: usize = 10_000;
+
+/// The most bytes of records (payloads, texts, and a little for the rest) that one page holds, unless a single record is larger.
+pub const MAX_PAGE_BYTES: usize = 16 * 1024 * 1024;
 
 /// Which way a read goes along the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,8 +63,9 @@ pub struct Appended {
 /// **Conditions** are checked against the log as it is when the events would be written; a failed one is [`AppendError::Conflict`] or
 /// [`AppendError::QueryMatched`], and nothing is written.
 ///
-/// **Reads** see every acknowledged append, and nothing that is not durable. A page holds at most `limit` and at most [`MAX_PAGE`] records; it is shorter only where the
-/// log (or stream) ends in that direction.
+/// **Reads** see every acknowledged append, and nothing that is not durable. A page holds at most `limit` and at most [`MAX_PAGE`] records, and at most
+/// [`MAX_PAGE_BYTES`] unless its only record is larger; [`Page::next`] says where to go on, and is `None` only when everything that was durable when
+/// the read began has been read in that direction. The number of records in a page says nothing about that.
 ///
 /// **Record time** never decreases, also when the clock of the machine does.
 ///
@@ -87,7 +91,32 @@ pub trait EventLog: Send + Sync + 'static {
         direction: Direction,
         filter: Filter,
         limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<Record>, ReadError>>;
+    ) -> BoxFuture<'_, Result<Page, ReadError>>;
+
+    /// As [`read`](Self::read), and only records whose times are within the window. A page can be empty and still name a next one: a read looks at a bounded
+    /// part of the log.
+    fn read_within(
+        &self,
+        window: Window,
+        from: Position,
+        direction: Direction,
+        filter: Filter,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Page, ReadError>> {
+        Box::pin(crate::window::read_within(self, window, from, direction, filter, limit))
+    }
+
+    /// The nearest position, from `from` on in the direction, before which certainly no record happened within the span; `None` when none did at all.
+    /// An engine that keeps the range of event times of parts of the log skips those parts; the default skips nothing.
+    fn seek_happened(
+        &self,
+        from: Position,
+        direction: Direction,
+        span: TimeSpan,
+    ) -> BoxFuture<'_, Result<Option<Position>, ReadError>> {
+        let _ = (direction, span);
+        Box::pin(std::future::ready(Ok(Some(from))))
+    }
 
     /// Records of one stream, forward from a revision on or backward from it down. A stream that does not exist is empty.
     fn read_stream(
@@ -96,7 +125,7 @@ pub trait EventLog: Send + Sync + 'static {
         from: Revision,
         direction: Direction,
         limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<Record>, ReadError>>;
+    ) -> BoxFuture<'_, Result<Page<Revision>, ReadError>>;
 
     /// The position of the event with this id.
     fn position_of(&self, id: EventId) -> BoxFuture<'_, Result<Option<Position>, ReadError>>;
@@ -169,6 +198,12 @@ pub enum AppendError {
         /// What does not fit.
         reason: &'static str,
     },
+    /// The stream is deleted and takes no more events, for ever.
+    #[error("stream {stream} is deleted")]
+    StreamDeleted {
+        /// The stream.
+        stream: StreamId,
+    },
     /// The disk has no room; nothing was written, and appends work again when there is room.
     #[error("the disk is full; nothing was written")]
     DiskFull(#[source] std::io::Error),
@@ -193,6 +228,12 @@ impl AppendError {
 /// Why a read failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
+    /// The stream was deleted. Its records still stand in the log, where they can be read by position.
+    #[error("stream {stream} is deleted")]
+    StreamDeleted {
+        /// The stream.
+        stream: StreamId,
+    },
     /// The bytes on disk are not what was written.
     #[error("record {position} in {file} is damaged: {reason}")]
     Corrupt {

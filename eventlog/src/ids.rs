@@ -78,6 +78,15 @@ impl Revision {
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
+
+    /// The revision before, or `None` at the start of the stream.
+    #[must_use]
+    pub const fn previous(self) -> Option<Self> {
+        match self.0 {
+            0 => None,
+            index => Some(Self(index - 1)),
+        }
+    }
 }
 
 impl fmt::Display for Revision {
@@ -273,6 +282,12 @@ macro_rules! name {
         impl $name {
             /// The name as text.
             pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
                 &self.0
             }
         }

@@ -24,24 +24,29 @@ mod condition;
 mod contract;
 mod ids;
 mod leaf;
+mod page;
 mod readings;
 mod record;
 mod subscription;
 mod tree;
+mod window;
 
 pub mod conformance;
 pub mod embedded;
 pub mod frames;
 pub mod memory;
+pub mod metadata;
 pub mod transparency;
 
 pub use clock::Clock;
 pub use condition::{AppendCondition, Expected, Filter, Query, QueryItem};
 pub use contract::{
-    AppendError, Appended, BoxFuture, BoxStream, Direction, EventLog, MAX_BATCH_EVENTS, MAX_PAGE, MAX_PAYLOAD_BYTES,
-    ReadError,
+    AppendError, Appended, BoxFuture, BoxStream, Direction, EventLog, MAX_BATCH_EVENTS, MAX_PAGE, MAX_PAGE_BYTES,
+    MAX_PAYLOAD_BYTES, ReadError,
 };
 pub use ids::{Category, Digest, EventId, EventType, InvalidName, LogId, Position, Revision, StreamId, Tag};
+pub use page::Page;
 pub use readings::{ReadingAddress, ReadingsPage, ReadingsQuery, SignalReading, Touched};
 pub use record::{ContentType, DigestAlgorithm, NewEvent, PayloadDigest, PayloadState, Record};
 pub use tree::Tree;
+pub use window::{TimeSpan, Window};

@@ -9,11 +9,13 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::admission::{self, Admitted, LogState};
+use crate::metadata::{self, MetadataState, RetentionClass, StreamMetadata};
+use crate::page::{Gather, PageLimit};
 use crate::subscription::{PageSource, follow};
 use crate::transparency::LeafSource;
 use crate::{
     AppendCondition, AppendError, Appended, BoxFuture, BoxStream, Clock, Digest, Direction, EventId, EventLog, Filter,
-    LogId, MAX_PAGE, NewEvent, Position, Query, ReadError, Record, Revision, StreamId, Tree,
+    LogId, NewEvent, Page, Position, Query, ReadError, Record, Revision, StreamId, Tree,
 };
 
 /// A log in memory. Clones share the records; the log closes (and its subscriptions end) when the last clone is dropped.
@@ -34,6 +36,7 @@ struct State {
     records: Vec<Record>,
     positions: HashMap<EventId, Position>,
     streams: HashMap<StreamId, Vec<Position>>,
+    metadata: MetadataState,
 }
 
 /// What a subscription holds: the records, but not the sender that keeps it alive.
@@ -62,6 +65,9 @@ impl MemoryLog {
         let first = state.tail();
         let earliest = state.records.last().map_or(Timestamp::MIN, |record| record.record_time);
         let time = admission::record_time(self.clock.now(), earliest);
+        for change in metadata::changes(&events) {
+            state.metadata.apply(change);
+        }
         for event in events {
             state.push(event, time);
         }
@@ -97,31 +103,50 @@ impl State {
         self.records.get(usize::try_from(position.get()).ok()?)
     }
 
-    fn read(&self, from: Position, direction: Direction, filter: &Query, limit: usize) -> Vec<Record> {
-        let limit = limit.min(MAX_PAGE);
-        let from = usize::try_from(from.get()).unwrap_or(usize::MAX);
-        let matching = |record: &&Record| filter.matches(record);
+    fn read(&self, from: Position, direction: Direction, filter: &Query, limit: PageLimit) -> Page {
+        let mut gather = Gather::new(limit);
+        let at = usize::try_from(from.get()).unwrap_or(usize::MAX);
         match direction {
-            Direction::Forward => self.records.iter().skip(from).filter(matching).take(limit).cloned().collect(),
+            Direction::Forward => {
+                fill(&mut gather, self.records.iter().skip(at).filter(|record| filter.matches(record)))
+            }
             Direction::Backward => {
-                let count = from.saturating_add(1).min(self.records.len());
-                self.records.iter().take(count).rev().filter(matching).take(limit).cloned().collect()
+                let count = at.saturating_add(1).min(self.records.len());
+                let records = self.records.iter().take(count).rev();
+                fill(&mut gather, records.filter(|record| filter.matches(record)));
             }
         }
+        gather.page(from, |last| match direction {
+            Direction::Forward => Some(last.position.next()),
+            Direction::Backward => last.position.previous(),
+        })
     }
 
-    fn read_stream(&self, stream: &StreamId, from: Revision, direction: Direction, limit: usize) -> Vec<Record> {
-        let Some(positions) = self.streams.get(stream) else { return Vec::new() };
-        let limit = limit.min(MAX_PAGE);
-        let from = usize::try_from(from.get()).unwrap_or(usize::MAX);
-        let record = |position: &Position| self.record(*position).cloned();
+    fn read_stream(&self, stream: &StreamId, from: Revision, direction: Direction, limit: usize) -> Page<Revision> {
+        let mut gather = Gather::new(PageLimit::of(limit));
+        let positions = self.streams.get(stream).map(Vec::as_slice).unwrap_or_default();
+        let at = usize::try_from(from.get()).unwrap_or(usize::MAX);
+        let record = |position: &Position| self.record(*position);
         match direction {
-            Direction::Forward => positions.iter().skip(from).take(limit).filter_map(record).collect(),
+            Direction::Forward => fill(&mut gather, positions.iter().skip(at).filter_map(record)),
             Direction::Backward => {
-                let count = from.saturating_add(1).min(positions.len());
-                positions.iter().take(count).rev().take(limit).filter_map(record).collect()
+                let count = at.saturating_add(1).min(positions.len());
+                fill(&mut gather, positions.iter().take(count).rev().filter_map(record));
             }
         }
+        gather.page(from, |last| match direction {
+            Direction::Forward => Some(last.revision.next()),
+            Direction::Backward => last.revision.previous(),
+        })
+    }
+}
+
+fn fill<'a>(gather: &mut Gather, records: impl Iterator<Item = &'a Record>) {
+    for record in records {
+        if gather.is_full() {
+            return;
+        }
+        gather.push(record.clone());
     }
 }
 
@@ -140,6 +165,14 @@ impl LogState for State {
         Ok(count.checked_sub(1).map(|index| Revision::new(index as u64)))
     }
 
+    fn metadata(&self, stream: &StreamId) -> Option<StreamMetadata> {
+        self.metadata.stream(stream).cloned()
+    }
+
+    fn metadata_subjects(&self) -> usize {
+        self.metadata.subjects()
+    }
+
     fn first_match(&self, query: &Query, after: Option<Position>) -> Result<Option<Position>, ReadError> {
         let from = after.map_or(Position::START, Position::next);
         let from = usize::try_from(from.get()).unwrap_or(usize::MAX);
@@ -147,8 +180,15 @@ impl LogState for State {
     }
 }
 
+impl MemoryLog {
+    /// The retention class of a stream: its own, otherwise that of its category, otherwise none.
+    pub fn retention_class(&self, stream: &StreamId) -> Option<RetentionClass> {
+        self.shared.state.read().metadata.effective_retention_class(stream).cloned()
+    }
+}
+
 impl PageSource for Pages {
-    async fn page(&self, from: Position, filter: &Filter, limit: usize) -> Result<Vec<Record>, ReadError> {
+    async fn page(&self, from: Position, filter: &Filter, limit: PageLimit) -> Result<Page, ReadError> {
         Ok(self.0.state.read().read(from, Direction::Forward, filter, limit))
     }
 }
@@ -180,8 +220,8 @@ impl EventLog for MemoryLog {
         direction: Direction,
         filter: Filter,
         limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<Record>, ReadError>> {
-        Box::pin(async move { Ok(self.shared.state.read().read(from, direction, &filter, limit)) })
+    ) -> BoxFuture<'_, Result<Page, ReadError>> {
+        Box::pin(async move { Ok(self.shared.state.read().read(from, direction, &filter, PageLimit::of(limit))) })
     }
 
     fn read_stream(
@@ -190,8 +230,13 @@ impl EventLog for MemoryLog {
         from: Revision,
         direction: Direction,
         limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<Record>, ReadError>> {
-        Box::pin(async move { Ok(self.shared.state.read().read_stream(&stream, from, direction, limit)) })
+    ) -> BoxFuture<'_, Result<Page<Revision>, ReadError>> {
+        Box::pin(async move {
+            let state = self.shared.state.read();
+            metadata::read_stream(state.metadata.stream(&stream), &stream, from, direction, |from| {
+                Ok(state.read_stream(&stream, from, direction, limit))
+            })
+        })
     }
 
     fn position_of(&self, id: EventId) -> BoxFuture<'_, Result<Option<Position>, ReadError>> {

@@ -1,23 +1,32 @@
 //! Catch-up, then live: the same for every engine that can read pages and announce its tail.
+//!
+//! **The rule for slow consumers.** A subscription is pulled: it holds at most one page ([`SUBSCRIPTION_PAGE`] records and [`SUBSCRIPTION_PAGE_BYTES`], or a
+//! single larger record), and reads the next page when that one is used up, from wherever it stands. The writer announces its tail as one number and never
+//! waits for a reader, nothing is queued for a reader, and nobody is cut off for being slow: who falls behind is served from the files, and goes live
+//! again when it has caught up.
 
 use std::collections::VecDeque;
 
 use tokio::sync::watch;
 
-use crate::{BoxStream, Filter, Position, ReadError, Record};
+use crate::page::PageLimit;
+use crate::{BoxStream, Filter, Page, Position, ReadError, Record};
 
 /// The most records that a subscription holds in memory.
-const SUBSCRIPTION_PAGE: usize = 500;
+pub(crate) const SUBSCRIPTION_PAGE: usize = 500;
+
+/// The most bytes of records that a subscription holds in memory, unless a single record is larger.
+pub(crate) const SUBSCRIPTION_PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// Reads pages forward; holds nothing that keeps the log open.
 pub(crate) trait PageSource: Clone + Send + Sync + 'static {
-    /// Up to `limit` durable records from `from` on that match.
+    /// Durable records from `from` on that match, within the limit.
     fn page(
         &self,
         from: Position,
         filter: &Filter,
-        limit: usize,
-    ) -> impl Future<Output = Result<Vec<Record>, ReadError>> + Send;
+        limit: PageLimit,
+    ) -> impl Future<Output = Result<Page, ReadError>> + Send;
 }
 
 struct Follower<S> {
@@ -56,13 +65,10 @@ impl<S: PageSource> Follower<S> {
             // what comes later announces itself.
             let tail = *self.tail.borrow_and_update();
             if self.next < tail {
-                let page = self.source.page(self.next, &self.filter, SUBSCRIPTION_PAGE).await?;
-                let after_last = page.last().map(|record| record.position.next());
-                self.next = match after_last {
-                    Some(after) if page.len() >= SUBSCRIPTION_PAGE => after,
-                    Some(after) => after.max(tail),
-                    None => tail,
-                };
+                let limit = PageLimit::within(SUBSCRIPTION_PAGE, SUBSCRIPTION_PAGE_BYTES);
+                let page = self.source.page(self.next, &self.filter, limit).await?;
+                let after_last = page.last().map_or(tail, |record| record.position.next());
+                self.next = page.next.unwrap_or_else(|| after_last.max(tail));
                 self.buffer.extend(page);
             } else if self.tail.changed().await.is_err() {
                 return Ok(None);

@@ -33,15 +33,15 @@ impl Pages {
         // Ordering: the tail is taken before the read, so that a page which ends early covers everything below it.
         let tail = log.tail();
         let tail = end.map_or(tail, |end| tail.min(end));
-        let records = log.read(from, Direction::Forward, self.filter.clone(), self.limit).await?;
-        let full = records.len() >= self.limit;
+        let page = log.read(from, Direction::Forward, self.filter.clone(), self.limit).await?;
+        let (records, ended) = (page.records, page.next.is_none());
         let bytes: usize = records.iter().map(|record| record.payload.len()).sum();
         if bytes > PAGE_BYTES {
             self.limit = (self.limit / 2).max(LEAST_RECORDS);
-        } else if full && bytes < PAGE_BYTES / 2 {
+        } else if !ended && bytes < PAGE_BYTES / 2 {
             self.limit = (self.limit * 2).min(MAX_PAGE);
         }
-        let mut through = if full { from } else { tail.max(from) };
+        let mut through = if ended { tail.max(from) } else { from };
         let mut entries = Vec::with_capacity(records.len());
         for record in records {
             if end.is_some_and(|end| record.position >= end) {

@@ -270,16 +270,12 @@ impl Registry {
         let tail = self.log.tail();
         while known.next < tail {
             let page = self.log.read(known.next, Direction::Forward, Catalogue::filter()?, MAX_PAGE).await?;
-            let full = page.len() == MAX_PAGE;
-            let last = page.last().map(|record| record.position);
+            // A page without a next one ends at or beyond the tail that was taken before the read.
+            let after = page.last().map_or(tail, |record| record.position.next());
+            known.next = page.next.unwrap_or(after.max(tail));
             for record in page {
                 known.catalogue.apply(&Entry::decode(record));
             }
-            // A page that is not full ends at or beyond the tail that was taken before the read.
-            known.next = match last {
-                Some(last) if full || last >= tail => last.next(),
-                Some(_) | None => tail,
-            };
         }
         Ok(look(&known.catalogue))
     }

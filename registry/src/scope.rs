@@ -76,12 +76,11 @@ impl Scope {
         // attempt.
         let tail = log.tail();
         let mut scope = Self { states: States::new(), catalogue: Catalogue::default(), query, last: tail.previous() };
-        let mut next = Position::START;
-        loop {
-            let page = log.read(next, Direction::Forward, scope.query.clone(), MAX_PAGE).await?;
-            let full = page.len() == MAX_PAGE;
+        let mut next = Some(Position::START);
+        while let Some(from) = next {
+            let page = log.read(from, Direction::Forward, scope.query.clone(), MAX_PAGE).await?;
+            next = page.next;
             for record in page {
-                next = record.position.next();
                 scope.last = scope.last.max(Some(record.position));
                 let entry = Entry::decode(record);
                 scope.catalogue.apply(&entry);
@@ -89,10 +88,8 @@ impl Scope {
                     scope.states.evolve(event);
                 }
             }
-            if !full {
-                return Ok(scope);
-            }
         }
+        Ok(scope)
     }
 
     pub(crate) const fn states(&self) -> &States {

@@ -787,7 +787,11 @@ class Reader:
         # An index of an older version is built anew by whoever opens the log for writing.
         if path.exists() and path.read_bytes()[:8] != b"MWINDEX1":
             built = build_index(self.log_id, number, header.base, len(data), rows)
-            need(path.read_bytes() == built, f"{path.name} is not what its segment makes")
+            found = path.read_bytes()
+            if found[76:96] == bytes(20):
+                # Written before there were ranges of event times.
+                built = built[:76] + bytes(20) + built[96:]
+            need(found == built, f"{path.name} is not what its segment makes")
             self.indexes += 1
 
 
@@ -838,7 +842,9 @@ def build_index(log_id, number, base, segment_bytes, rows):
     total = 96 + len(bloom) + len(body) + len(table)
     head = b"MWINDEX2" + log_id + struct.pack("<QQQQ", number, base, segment_bytes, total)
     head += struct.pack("<IIII", len(rows), len(rows), len(names), len(bloom))
-    head += struct.pack("<I", crc32c(head + bloom + table)) + bytes(20)
+    times = [record.event_time for _, record in rows if record.event_time is not None]
+    happened = struct.pack("<qq", min(times, default=2**63 - 1), max(times, default=-(2**63)))
+    head += struct.pack("<I", crc32c(head + bloom + table)) + happened + struct.pack("<I", crc32c(happened))
     return bytes(head + bloom + body + table)
 
 

@@ -8,13 +8,14 @@ use axum::response::sse::{Event as ServerSentEvent, KeepAlive, Sse};
 use eventlog::frames;
 use eventlog::{
     ContentType, Direction, EventType, Filter, Position, Query as LogQuery, QueryItem, Record, Revision, StreamId, Tag,
+    TimeSpan, Window,
 };
 use futures::{Stream, StreamExt};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
 
-use super::common::{Page, page_size, with};
+use super::common::{Page, page_size, parse_optional_time, with};
 use crate::auth::{Caller, Permission};
 use crate::extract::Query;
 use crate::problem::Problem;
@@ -56,7 +57,15 @@ pub struct LogParameters {
     pub r#type: Option<String>,
     /// Only records that carry all of these tags (`asset:LOOM-07`), separated by commas.
     pub tag: Option<String>,
-    /// How many, up to 1000.
+    /// Only records that were logged at or after this time (RFC 3339).
+    pub recorded_from: Option<String>,
+    /// Only records that were logged before this time.
+    pub recorded_until: Option<String>,
+    /// Only events that happened at or after this time; those whose time is unknown are left out.
+    pub happened_from: Option<String>,
+    /// Only events that happened before this time; those whose time is unknown are left out.
+    pub happened_until: Option<String>,
+    /// How many, up to 1000. A page can hold fewer and still have a next one: it is bounded in bytes, and looks at a part of the log.
     pub limit: Option<usize>,
     /// The cursor of the page before.
     pub cursor: Option<String>,
@@ -73,6 +82,18 @@ impl LogParameters {
             tags: names("tag", &list(&self.tag), Tag::new)?,
         };
         if item == QueryItem::default() { Ok(LogQuery::all()) } else { Ok(LogQuery { items: vec![item] }) }
+    }
+
+    fn window(&self) -> Result<Window, Problem> {
+        let recorded = TimeSpan {
+            from: parse_optional_time("recorded_from", self.recorded_from.as_ref())?,
+            until: parse_optional_time("recorded_until", self.recorded_until.as_ref())?,
+        };
+        let happened = TimeSpan {
+            from: parse_optional_time("happened_from", self.happened_from.as_ref())?,
+            until: parse_optional_time("happened_until", self.happened_until.as_ref())?,
+        };
+        Ok(Window { recorded, happened })
     }
 }
 
@@ -107,15 +128,11 @@ pub async fn read(
         Direction::Forward => 0,
         Direction::Backward => u64::MAX,
     }));
-    let records = app.engine.log.read(from, direction, parameters.filter()?, limit).await?;
-    // The page is full: there may be more, and the next page says so by being empty if not.
-    let next = (records.len() == limit).then(|| records.last()).flatten().and_then(|last| match direction {
-        Direction::Forward => Some(last.position.next()),
-        Direction::Backward => last.position.previous(),
-    });
+    let window = parameters.window()?;
+    let page = app.engine.log.read_within(window, from, direction, parameters.filter()?, limit).await?;
     Ok(axum::Json(Page {
-        items: records.iter().map(|record| show(record, Detail::Summary)).collect(),
-        next_cursor: next.map(|next| next.to_string()),
+        items: page.iter().map(|record| show(record, Detail::Summary)).collect(),
+        next_cursor: page.next.map(|next| next.to_string()),
     }))
 }
 
@@ -173,17 +190,13 @@ pub async fn stream(
         Direction::Forward => 0,
         Direction::Backward => u64::MAX,
     }));
-    let records = app.engine.log.read_stream(id, from, direction, limit).await?;
-    if records.is_empty() && parameters.cursor.is_none() && parameters.from.is_none() {
+    let page = app.engine.log.read_stream(id, from, direction, limit).await?;
+    if page.is_empty() && parameters.cursor.is_none() && parameters.from.is_none() {
         return Err(Problem::not_found("stream", &stream));
     }
-    let next = (records.len() == limit).then(|| records.last()).flatten().and_then(|last| match direction {
-        Direction::Forward => Some(last.revision.get() + 1),
-        Direction::Backward => last.revision.get().checked_sub(1),
-    });
     Ok(axum::Json(Page {
-        items: records.iter().map(|record| show(record, Detail::Summary)).collect(),
-        next_cursor: next.map(|next| next.to_string()),
+        items: page.iter().map(|record| show(record, Detail::Summary)).collect(),
+        next_cursor: page.next.map(|next| next.to_string()),
     }))
 }
 

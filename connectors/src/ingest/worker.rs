@@ -132,7 +132,7 @@ impl<'a> Worker<'a> {
                 frames_only.clone(),
                 CATCH_UP_PAGE,
             ))?;
-            let last_page = page.len() < CATCH_UP_PAGE;
+            let last_page = page.next.is_none();
             for record in page {
                 let position = record.position;
                 match eventlog::frames::decode(&record.payload) {

@@ -5,8 +5,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use eventlog::{
-    AppendCondition, AppendError, Category, Direction, EventLog, Filter, InvalidName, Position, ReadError, Record,
-    Revision, StreamId,
+    AppendCondition, AppendError, Category, Direction, EventLog, Filter, InvalidName, Page, Position, ReadError,
+    Record, Revision, StreamId,
 };
 use eventually_core::store::{EventStore, EventStream, Expected, Select};
 use eventually_core::subscription::{self, EventSubscriber};
@@ -80,7 +80,7 @@ impl<Id, E> Store<Id, E> {
     async fn current_version(&self, stream: &StreamId) -> Result<u32, StoreError> {
         let from = Revision::new(u64::MAX);
         let last = self.log.read_stream(stream.clone(), from, Direction::Backward, 1).await;
-        let last = last.map_err(StreamError::Read)?.pop();
+        let last = last.map_err(StreamError::Read)?.records.pop();
         let version = convert::current_version(last.as_ref().map(|record| record.revision));
         let position = last.map_or(Position::START, |record| record.position);
         Ok(version.ok_or(StreamError::TooFar { position, what: "versions" })?)
@@ -141,7 +141,7 @@ where
             Expected::Exact(version) => Ok(version.saturating_add(u32::try_from(count).unwrap_or(u32::MAX))),
             Expected::Any => {
                 let written = self.log.read(appended.last, Direction::Forward, Filter::all(), 1).await;
-                let last = written.map_err(StreamError::Read)?.pop();
+                let last = written.map_err(StreamError::Read)?.records.pop();
                 let version = convert::current_version(last.map(|record| record.revision));
                 Ok(version.ok_or(StreamError::TooFar { position: appended.last, what: "versions" })?)
             }
@@ -181,11 +181,8 @@ where
                 Select::All => Revision::START,
                 Select::From(version) => convert::revision(version),
             };
-            let records = paged(
-                first.get(),
-                |record| record.revision.get(),
-                move |from| self.log.read_stream(stream.clone(), Revision::new(from), Direction::Forward, PAGE),
-            );
+            let records =
+                paged(first, move |from| self.log.read_stream(stream.clone(), from, Direction::Forward, PAGE));
             let events = records.map(|record| Ok(self.mapping.decode(record.map_err(StreamError::Read)?)?));
             Ok(events.boxed())
         })
@@ -194,15 +191,11 @@ where
     fn stream_all(&self, select: Select) -> BoxFuture<'_, Result<EventStream<'_, Self>, StoreError>> {
         Box::pin(async move {
             let first = match select {
-                Select::All => 0,
-                Select::From(sequence_number) => u64::from(sequence_number),
+                Select::All => Position::START,
+                Select::From(sequence_number) => Position::new(u64::from(sequence_number)),
             };
             let (tail, filter) = (self.log.tail(), self.mapping.filter());
-            let records = paged(
-                first,
-                |record| record.position.get(),
-                move |from| self.log.read(Position::new(from), Direction::Forward, filter.clone(), PAGE),
-            );
+            let records = paged(first, move |from| self.log.read(from, Direction::Forward, filter.clone(), PAGE));
             // What is appended while this is read is left to the next call: otherwise it need not end under a busy writer.
             let records = records.try_take_while(move |record| std::future::ready(Ok(record.position < tail)));
             let events = records.map(|record| Ok(self.mapping.decode(record.map_err(StreamError::Read)?)?));
@@ -233,21 +226,19 @@ where
     }
 }
 
-/// Records page by page from the index `first` on, until a page is not full.
-fn paged<'a, F>(
-    first: u64,
-    index: impl Fn(&Record) -> u64 + Send + 'a,
-    read: impl Fn(u64) -> F + Send + 'a,
+/// Records page by page, until there is no next page.
+fn paged<'a, C, F>(
+    first: C,
+    read: impl Fn(C) -> F + Send + 'a,
 ) -> impl Stream<Item = Result<Record, ReadError>> + Send + 'a
 where
-    F: Future<Output = Result<Vec<Record>, ReadError>> + Send + 'a,
+    C: Send + 'a,
+    F: Future<Output = Result<Page<C>, ReadError>> + Send + 'a,
 {
-    let pages = futures::stream::try_unfold((Some(first), index, read), |(next, index, read)| async move {
+    let pages = futures::stream::try_unfold((Some(first), read), |(next, read)| async move {
         let Some(from) = next else { return Ok(None) };
         let page = read(from).await?;
-        let full = page.len() >= PAGE;
-        let next = page.last().filter(|_| full).map(|last| index(last).saturating_add(1));
-        Ok::<_, ReadError>(Some((page, (next, index, read))))
+        Ok::<_, ReadError>(Some((page.records, (page.next, read))))
     });
     pages.map_ok(|page| futures::stream::iter(page.into_iter().map(Ok))).try_flatten()
 }

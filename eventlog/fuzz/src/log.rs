@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use eventlog::embedded::{EmbeddedLog, Options, VerifyError, verify_on};
 use eventlog::{
-    AppendCondition, Category, Clock, Direction, EventId, EventLog, EventType, Filter, LogId, NewEvent, PayloadState,
-    Position, QueryItem, Record, Revision, StreamId, Tag,
+    AppendCondition, Category, Clock, Direction, EventId, EventLog, EventType, Filter, LogId, NewEvent, Page,
+    PayloadState, Position, QueryItem, ReadError, Record, Revision, StreamId, Tag,
 };
 use uuid::Uuid;
 
@@ -47,7 +47,12 @@ fn block_on<F: Future>(future: F) -> F::Output {
 }
 
 fn all(log: &EmbeddedLog) -> Vec<Record> {
-    block_on(log.read(Position::START, Direction::Forward, Filter::all(), 10_000)).expect("what was opened can be read")
+    let page = block_on(log.read(Position::START, Direction::Forward, Filter::all(), 10_000));
+    page.expect("what was opened can be read").records
+}
+
+fn count<C>(page: Result<Page<C>, ReadError>) -> u64 {
+    page.map_or(0, |page| page.len() as u64)
 }
 
 /// Verifies and opens what is on the disk. The two must agree, and neither may change what it refuses.
@@ -233,7 +238,6 @@ async fn answers(log: &EmbeddedLog) -> (u64, u64) {
         types: EventType::new(kind).into_iter().collect(),
         tags: Tag::new(tag).into_iter().collect(),
     };
-    let count = |page: Result<Vec<Record>, _>| page.map_or(0, |records| records.len() as u64);
     let whole = count(log.read(Position::START, Direction::Forward, Filter::all(), 10).await);
     let mut answers = 0;
     for direction in [Direction::Forward, Direction::Backward] {

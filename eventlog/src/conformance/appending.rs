@@ -12,7 +12,8 @@ use crate::{
     MAX_BATCH_EVENTS, MAX_PAYLOAD_BYTES, NewEvent, PayloadDigest, Position, Revision,
 };
 
-fn octets(event: &mut NewEvent, payload: Bytes) {
+/// Makes the event one of bytes.
+pub(super) fn octets(event: &mut NewEvent, payload: Bytes) {
     event.content_type = ContentType::Octets;
     event.payload_digest = PayloadDigest { algorithm: DigestAlgorithm::Sha256, digest: Digest::of(&payload) };
     event.payload = payload;

@@ -6,6 +6,7 @@
 mod appending;
 mod conditions;
 mod following;
+mod metadata;
 mod reading;
 
 use std::collections::BTreeMap;
@@ -16,7 +17,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::{BoxFuture, Clock, EventId, EventLog, EventType, InvalidName, NewEvent, Record, StreamId, Tag};
+use crate::{BoxFuture, Category, Clock, EventId, EventLog, EventType, InvalidName, NewEvent, Record, StreamId, Tag};
 
 /// What the suite compared.
 #[derive(Clone, Debug, Default)]
@@ -137,9 +138,16 @@ const CASES: &[(&str, CaseFn)] = &[
     ("no record matches the query after a position", |case| Box::pin(conditions::queries(case))),
     ("idempotency is checked before conditions", |case| Box::pin(conditions::idempotency_first(case))),
     ("pages in both directions", |case| Box::pin(reading::pages(case))),
+    ("pages are bounded in bytes", |case| Box::pin(reading::heavy_pages(case))),
+    ("reads by record time and event time", |case| Box::pin(reading::windows(case))),
     ("filters", |case| Box::pin(reading::filters(case))),
     ("streams in both directions", |case| Box::pin(reading::streams(case))),
     ("an empty log", |case| Box::pin(reading::empty(case))),
+    ("deleted streams", |case| Box::pin(metadata::tombstones(case))),
+    ("a deletion that races with appends", |case| Box::pin(metadata::tombstone_race(case))),
+    ("truncated streams", |case| Box::pin(metadata::truncation(case))),
+    ("retention classes", |case| Box::pin(metadata::retention_classes(case))),
+    ("names of the log's own", |case| Box::pin(metadata::system_names(case))),
     ("a subscription catches up and goes live", |case| Box::pin(following::catch_up_and_live(case))),
     ("a filtered subscription", |case| Box::pin(following::filtered(case))),
     ("a subscription from beyond the tail", |case| Box::pin(following::from_the_future(case))),
@@ -191,4 +199,8 @@ fn events(stream: &str, numbers: std::ops::Range<u64>) -> Result<Vec<NewEvent>, 
 
 fn stream(text: &str) -> Result<StreamId, Failure> {
     StreamId::new(text).map_err(|error| Failure { case: "naming a stream", message: error.to_string() })
+}
+
+fn category(text: &str) -> Result<Category, Failure> {
+    Category::new(text).map_err(|error| Failure { case: "naming a category", message: error.to_string() })
 }

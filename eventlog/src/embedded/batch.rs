@@ -10,6 +10,7 @@ use super::codec::{BATCH_HEADER, BatchHeader, SharedPayload, padding};
 use super::disk::DiskFile;
 use super::draft::Drafts;
 use super::error::poisoned;
+use crate::metadata::Change;
 use crate::tree::Tree;
 use crate::{AppendCondition, AppendError, Appended, Digest, EventId, NewEvent, Position};
 
@@ -92,6 +93,8 @@ pub(super) struct Batch {
     pub(super) waiting: Vec<Waiting>,
     /// The calls that write: their first positions, and where they are in `waiting`.
     written: Vec<(Position, usize)>,
+    /// What it sets of the metadata of streams.
+    pub(super) metadata: Vec<Change>,
     /// Where it goes, once it is closed.
     target: Option<Target>,
     /// The tail and the tree when it is durable.

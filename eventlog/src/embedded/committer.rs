@@ -20,11 +20,14 @@ use super::draft::Drafts;
 use super::error::{RoomError, poisoned};
 use super::handover::{Command, Handover, Next};
 use super::index::{Index, Indexed, MemoryIndex};
+use super::metadata::Ordered;
 use super::recovery::Active;
 use super::segment::{self, HEADER_BYTES, Header};
 use super::store::{Segment, Store};
 use crate::admission::{self, Admitted, LogState};
 use crate::leaf::hash_placed;
+use crate::metadata::{self, StreamMetadata};
+use crate::page::PageLimit;
 use crate::record::nanoseconds;
 use crate::tree::Tree;
 use crate::{AppendError, Appended, Clock, Digest, EventId, NewEvent, Position, Query, ReadError, Revision, StreamId};
@@ -70,6 +73,7 @@ pub(super) type Poison = Arc<OnceLock<String>>;
 
 /// The role of the thread that writes: whoever has it is the only one that touches the file of the log.
 pub(super) struct Writer {
+    pub(super) store: Arc<Store>,
     pub(super) announce: watch::Sender<Position>,
     pub(super) tree: Arc<Mutex<Tree>>,
     /// Why the log takes nothing more, once a write has failed.
@@ -86,6 +90,8 @@ impl Writer {
         match batch.write(durable) {
             Ok(()) => {
                 if let Some((tail, tree)) = batch.after.as_ref().filter(|(tail, _)| *tail > durable) {
+                    // Ordering: who sees the new tail sees the metadata that are below it.
+                    self.store.set_metadata(&batch.metadata);
                     self.tree.lock().clone_from(tree);
                     self.announce.send_replace(*tail);
                 }
@@ -116,6 +122,7 @@ pub(super) struct Sequencer {
     pub(super) poison: Poison,
     /// What is being gathered.
     pub(super) batch: Batch,
+    pub(super) metadata: Ordered,
     /// Room for one leaf.
     pub(super) leaf: Vec<u8>,
     /// Room for one key of the index.
@@ -126,6 +133,7 @@ pub(super) struct Sequencer {
 struct View<'a> {
     store: &'a Store,
     batch: &'a Batch,
+    metadata: &'a Ordered,
     next: Position,
     handover: &'a Handover,
 }
@@ -145,12 +153,20 @@ impl LogState for View<'_> {
             let writer = self.handover.writer().ok_or(ReadError::Closed)?;
             self.handover.release(writer);
         }
-        let page = self.store.read(position, crate::Direction::Forward, &Query::all(), 1)?;
+        let page = self.store.read(position, crate::Direction::Forward, &Query::all(), PageLimit::of(1))?;
         Ok(page.first().map(|record| (record.position, record.content_digest())))
     }
 
     fn last_revision(&self, stream: &StreamId) -> Result<Option<Revision>, ReadError> {
         self.store.last_revision(stream)
+    }
+
+    fn metadata(&self, stream: &StreamId) -> Option<StreamMetadata> {
+        self.metadata.stream(stream, self.store)
+    }
+
+    fn metadata_subjects(&self) -> usize {
+        self.metadata.subjects(self.store)
     }
 
     fn first_match(&self, query: &Query, after: Option<Position>) -> Result<Option<Position>, ReadError> {
@@ -175,7 +191,8 @@ impl Sequencer {
             let _ = answer.send((Err(poisoned(reason)), call));
             return;
         }
-        let view = View { store: &self.store, batch: &self.batch, next: self.active.next, handover };
+        let (store, batch, metadata) = (&*self.store, &self.batch, &self.metadata);
+        let view = View { store, batch, metadata, next: self.active.next, handover };
         let result = match admission::admit(&view, &call.condition, &call.events) {
             // Only what is written needs room: a repetition is answered, and a conflict told, on a full disk too.
             Ok(Admitted::Write) => match self.make_room(call.drafts.bytes, handover) {
@@ -195,6 +212,9 @@ impl Sequencer {
         let time = admission::record_time(self.clock.now(), self.active.time);
         let record_time_ns = nanoseconds(time);
         let revisions = self.revisions(events)?;
+        let mut changes = metadata::changes(events);
+        self.metadata.push(&changes, first, &self.store);
+        self.batch.metadata.append(&mut changes);
         let seed = self.active.segment.header.seed();
         let mut at = self.active.offset + (BATCH_HEADER + self.batch.bytes()) as u64;
         let Drafts { records, leaves, each, .. } = drafts;

@@ -11,6 +11,7 @@ use super::error::OpenError;
 use super::segment::{self, HEADER_BYTES, Header};
 use super::store::Store;
 use super::{EmbeddedLog, Options, mark, sealed};
+use crate::page::PageLimit;
 use crate::transparency::CHECKPOINT;
 use crate::{Direction, Position, Query, ReadError, Record};
 
@@ -100,7 +101,7 @@ fn write(folder: &Folder, store: &Store, header: &Header, last: Position) -> Res
     let mut next = header.base;
     while next <= last {
         let wanted = usize::try_from(last.get() - next.get() + 1).unwrap_or(PAGE).min(PAGE);
-        let records = store.read(next, Direction::Forward, &Query::all(), wanted)?;
+        let records = store.read(next, Direction::Forward, &Query::all(), PageLimit::of(wanted))?;
         next = records.last().map_or(last, |record| record.position).next();
         let mut rest = records.into_iter().peekable();
         while rest.peek().is_some() {

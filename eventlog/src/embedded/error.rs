@@ -40,6 +40,9 @@ pub enum OpenError {
         /// What does not fit.
         reason: String,
     },
+    /// The metadata of streams cannot be read.
+    #[error("the metadata of the streams cannot be read")]
+    Metadata(#[source] ReadError),
     /// There is no log in the directory.
     #[error("there is no log in {directory}")]
     NoLog {

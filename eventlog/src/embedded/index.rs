@@ -4,9 +4,13 @@ use std::borrow::Borrow;
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
+use jiff::Timestamp;
 
+use super::happened::Happened;
 use super::index_file::FileIndex;
-use crate::{Category, EventId, EventType, NewEvent, Query, QueryItem, ReadError, Record, Revision, StreamId, Tag};
+use crate::{
+    Category, EventId, EventType, NewEvent, Query, QueryItem, ReadError, Record, Revision, StreamId, Tag, TimeSpan,
+};
 
 /// Where the records of one stream, category, type or tag stand in one segment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,16 +75,18 @@ pub(super) struct Indexed<'a> {
     pub(super) revision: Revision,
     pub(super) event_type: &'a EventType,
     pub(super) tags: &'a [Tag],
+    pub(super) event_time: Option<Timestamp>,
 }
 
 impl<'a> Indexed<'a> {
     pub(super) fn of_event(event: &'a NewEvent, revision: Revision) -> Self {
-        Self { id: event.id, stream: &event.stream, revision, event_type: &event.event_type, tags: &event.tags }
+        let NewEvent { id, stream, event_type, tags, event_time, .. } = event;
+        Self { id: *id, stream, revision, event_type, tags, event_time: *event_time }
     }
 
     pub(super) fn of_record(record: &'a Record) -> Self {
-        let Record { id, stream, revision, event_type, tags, .. } = record;
-        Self { id: *id, stream, revision: *revision, event_type, tags }
+        let Record { id, stream, revision, event_type, tags, event_time, .. } = record;
+        Self { id: *id, stream, revision: *revision, event_type, tags, event_time: *event_time }
     }
 }
 
@@ -90,6 +96,7 @@ pub(super) struct MemoryIndex {
     pub(super) offsets: Vec<u32>,
     pub(super) ids: HashMap<EventId, u32, RandomState>,
     pub(super) postings: HashMap<Key, Posting, RandomState>,
+    pub(super) happened: Happened,
     /// The key that is being looked up.
     key: Vec<u8>,
 }
@@ -100,6 +107,7 @@ impl MemoryIndex {
         let row = u32::try_from(self.offsets.len()).unwrap_or(u32::MAX);
         self.offsets.push(offset);
         self.ids.insert(record.id, row);
+        self.happened.push(record.event_time);
         let first = self.add(b's', record.stream.as_str(), row);
         if let Some(posting) = first {
             posting.base = record.revision.get();
@@ -160,6 +168,14 @@ impl Index {
         match self {
             Self::Memory(index) => Ok(index.postings.get(key).cloned()),
             Self::File(index) => index.posting(key),
+        }
+    }
+
+    /// Whether a record of this segment may have happened within the span.
+    pub(super) fn may_have_happened(&self, span: TimeSpan) -> bool {
+        match self {
+            Self::Memory(index) => index.happened.meets(span),
+            Self::File(index) => index.happened().is_none_or(|happened| happened.meets(span)),
         }
     }
 

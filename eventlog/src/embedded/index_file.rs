@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::disk::{Access, DiskFile, Folder};
 use super::error::read_io;
 use super::fields::Fields;
+use super::happened::Happened;
 use super::index::{Key, MemoryIndex, Posting};
 use super::segment::Header;
 use crate::{EventId, LogId, ReadError};
@@ -34,6 +35,7 @@ pub(super) struct FileIndex {
     rows: u32,
     ids: u32,
     keys: u32,
+    happened: Option<Happened>,
 }
 
 fn name(number: u64) -> String {
@@ -94,7 +96,14 @@ impl FileIndex {
         let found = crc32c::crc32c_append(crc32c::crc32c(bytes.get(..72)?), &bloom);
         let found = crc32c::crc32c_append(found, &table);
         let blocks = numbers(&table);
-        (found == checksum).then_some(Self { name, file, bloom, blocks, body_bytes, rows: of_rows, ids, keys })
+        let happened = bytes.get(76..).and_then(Happened::from_bytes);
+        let rows = of_rows;
+        (found == checksum).then_some(Self { name, file, bloom, blocks, body_bytes, rows, ids, keys, happened })
+    }
+
+    /// The range of event times, when the file has one.
+    pub(super) fn happened(&self) -> Option<Happened> {
+        self.happened
     }
 
     pub(super) fn rows(&self) -> u32 {
@@ -262,7 +271,7 @@ fn to_bytes(header: &Header, segment_bytes: u64, index: &MemoryIndex) -> Vec<u8>
     }
     let checksum = crc32c::crc32c_append(crc32c::crc32c_append(crc32c::crc32c(&bytes), &bloom), &table);
     bytes.extend(checksum.to_le_bytes());
-    bytes.resize(HEADER_BYTES, 0);
+    bytes.extend(index.happened.to_bytes());
     bytes.extend(bloom);
     bytes.extend(body);
     bytes.extend(table);

@@ -30,10 +30,12 @@ mod draft;
 mod error;
 mod fields;
 mod handover;
+mod happened;
 mod index;
 mod index_file;
 mod leaves;
 mod mark;
+mod metadata;
 mod recovery;
 mod sealed;
 mod sealer;
@@ -71,11 +73,12 @@ use sealer::{Counters, MAX_WAITING_TASKS, Sealer, Task};
 use store::Store;
 
 use crate::admission;
+use crate::page::PageLimit;
 use crate::subscription::{PageSource, follow};
 use crate::tree::Tree;
 use crate::{
     AppendCondition, AppendError, Appended, BoxFuture, BoxStream, Clock, Direction, EventId, EventLog, Filter, LogId,
-    NewEvent, Position, ReadError, ReadingsPage, ReadingsQuery, Record, Revision, StreamId,
+    NewEvent, Page, Position, ReadError, ReadingsPage, ReadingsQuery, Record, Revision, StreamId, TimeSpan,
 };
 
 /// The most KiB of encoded events that wait for the committers.
@@ -177,6 +180,7 @@ impl EmbeddedLog {
         let tail = recovered.active.next;
         let (announce, watched) = watch::channel(tail);
         let store = Arc::new(Store::new(recovered.log, recovered.segments, watched.clone(), recovered.cache));
+        store.load_metadata().map_err(OpenError::Metadata)?;
         let tree = Arc::new(Mutex::new(recovered.active.tree.clone()));
         let (jobs, background_jobs) = std::sync::mpsc::sync_channel::<Job>(MAX_WAITING_SEGMENTS);
         let (tasks, sealer_tasks) = std::sync::mpsc::sync_channel::<Task>(MAX_WAITING_TASKS);
@@ -200,10 +204,11 @@ impl EmbeddedLog {
             background: jobs.clone(),
             poison: Arc::clone(&poison),
             batch: Batch::default(),
+            metadata: metadata::Ordered::default(),
             leaf: Vec::new(),
             key: Vec::new(),
         };
-        let writer = Writer { announce, tree: Arc::clone(&tree), poison };
+        let writer = Writer { store: Arc::clone(&store), announce, tree: Arc::clone(&tree), poison };
         let handover = Arc::new(Handover::new(sequencer, writer));
         let background = Background {
             folder,
@@ -396,7 +401,7 @@ impl Drop for EmbeddedLog {
 struct Pages(Arc<Store>);
 
 impl PageSource for Pages {
-    async fn page(&self, from: Position, filter: &Filter, limit: usize) -> Result<Vec<Record>, ReadError> {
+    async fn page(&self, from: Position, filter: &Filter, limit: PageLimit) -> Result<Page, ReadError> {
         let filter = filter.clone();
         blocking(Arc::clone(&self.0), move |store| store.read(from, Direction::Forward, &filter, limit)).await
     }
@@ -429,8 +434,8 @@ impl EventLog for EmbeddedLog {
         direction: Direction,
         filter: Filter,
         limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<Record>, ReadError>> {
-        Box::pin(self.blocking(move |store| store.read(from, direction, &filter, limit)))
+    ) -> BoxFuture<'_, Result<Page, ReadError>> {
+        Box::pin(self.blocking(move |store| store.read(from, direction, &filter, PageLimit::of(limit))))
     }
 
     fn read_stream(
@@ -439,8 +444,18 @@ impl EventLog for EmbeddedLog {
         from: Revision,
         direction: Direction,
         limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<Record>, ReadError>> {
-        Box::pin(self.blocking(move |store| store.read_stream(&stream, from, direction, limit)))
+    ) -> BoxFuture<'_, Result<Page<Revision>, ReadError>> {
+        Box::pin(self.blocking(move |store| store.read_visible(&stream, from, direction, PageLimit::of(limit))))
+    }
+
+    fn seek_happened(
+        &self,
+        from: Position,
+        direction: Direction,
+        span: TimeSpan,
+    ) -> BoxFuture<'_, Result<Option<Position>, ReadError>> {
+        // Nothing is read: each segment's range of event times is in memory.
+        Box::pin(std::future::ready(Ok(self.store.seek_happened(from, direction, span))))
     }
 
     fn position_of(&self, id: EventId) -> BoxFuture<'_, Result<Option<Position>, ReadError>> {

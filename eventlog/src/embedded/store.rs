@@ -14,10 +14,15 @@ use super::index::{Index, Key};
 use super::sealed::SealedFile;
 use super::sealed::cache::Cache;
 use super::segment::{Header, name};
-use crate::{Direction, EventId, LogId, MAX_PAGE, Position, Query, ReadError, Record, Revision, StreamId};
+use crate::metadata::MetadataState;
+use crate::page::{Gather, PageLimit};
+use crate::{Direction, EventId, LogId, Page, Position, Query, ReadError, Record, Revision, StreamId, TimeSpan};
 
 /// The most bytes that one read of a file asks for, apart from a single larger record.
 const READ_BYTES: u32 = 1 << 20;
+
+/// The rows of a sealed segment that are read in one go for a page.
+const SEALED_ROWS: u32 = 64;
 
 /// What the last record of a read takes at first guess.
 const LAST_RECORD_GUESS: usize = 4096;
@@ -68,29 +73,21 @@ impl Segment {
         ReadError::Corrupt { position: self.position(row), file: self.name.clone(), reason: reason.to_owned() }
     }
 
-    /// Reads these rows (ascending or descending), in their order.
-    fn records(&self, rows: &[u32]) -> Result<Vec<Record>, ReadError> {
-        let mut records = Vec::with_capacity(rows.len());
+    /// Reads these rows (ascending or descending), in their order, until the page is full.
+    fn records(&self, rows: &[u32], gather: &mut Gather) -> Result<(), ReadError> {
         let mut rest = rows;
-        while let Some(first) = rest.first() {
-            // Rows that follow each other are read at once; a backward page is read forward and turned round.
+        while let Some(first) = rest.first().filter(|_| !gather.is_full()) {
+            // Rows that follow each other are read at once; a backward page is read forward, part by part from its end, and turned round.
             let upward = rest.windows(2).take_while(|pair| matches!(pair, [one, two] if *two == one + 1)).count() + 1;
             let downward = rest.windows(2).take_while(|pair| matches!(pair, [one, two] if two + 1 == *one)).count() + 1;
-            if downward > upward {
-                let (run, after) = rest.split_at(downward);
-                let lowest = run.last().copied().unwrap_or(*first);
-                let start = records.len();
-                self.run(lowest, downward as u32, &mut records)?;
-                if let Some(turned) = records.get_mut(start..) {
-                    turned.reverse();
-                }
-                rest = after;
-            } else {
-                self.run(*first, upward as u32, &mut records)?;
-                rest = rest.split_at(upward).1;
-            }
+            let (count, lowest) = match downward > upward {
+                true => (downward, rest.get(downward - 1).copied().unwrap_or(*first)),
+                false => (upward, *first),
+            };
+            self.gather((lowest, count as u32), downward > upward, gather)?;
+            rest = rest.split_at(count).1;
         }
-        Ok(records)
+        Ok(())
     }
 
     /// Reads `count` rows from `row` on.
@@ -98,20 +95,49 @@ impl Segment {
         if let Some(sealed) = &self.sealed {
             return sealed.records(row, count, records);
         }
+        let offsets = self.run_offsets(row, count)?;
+        parts(row, &offsets).into_iter().try_for_each(|(row, offsets)| self.chunk(row, offsets, records))
+    }
+
+    /// Reads `count` rows from `row` on, or from the last of them down to `row`, until the page is full.
+    fn gather(&self, (row, count): (u32, u32), downward: bool, gather: &mut Gather) -> Result<(), ReadError> {
+        let offsets = if self.sealed.is_some() { Vec::new() } else { self.run_offsets(row, count)? };
+        // What is read at once stays small in bytes, since the page may be full after a part of it.
+        let mut parts: Vec<(u32, u32)> = match &self.sealed {
+            Some(_) => (0..count)
+                .step_by(SEALED_ROWS as usize)
+                .map(|done| (row + done, SEALED_ROWS.min(count - done)))
+                .collect(),
+            None => parts(row, &offsets).into_iter().map(|(row, offsets)| (row, offsets.len() as u32)).collect(),
+        };
+        if downward {
+            parts.reverse();
+        }
+        let first = row;
+        let mut records = Vec::new();
+        for (row, count) in parts {
+            if gather.is_full() {
+                break;
+            }
+            let at = (row - first) as usize;
+            match (&self.sealed, offsets.get(at..at + count as usize)) {
+                (Some(sealed), _) => sealed.records(row, count, &mut records)?,
+                (None, offsets) => self.chunk(row, offsets.unwrap_or_default(), &mut records)?,
+            }
+            if downward {
+                records.reverse();
+            }
+            records.drain(..).for_each(|record| gather.push(record));
+        }
+        Ok(())
+    }
+
+    fn run_offsets(&self, row: u32, count: u32) -> Result<Vec<u32>, ReadError> {
         let offsets = self.index.read().offsets(row, count)?;
         if offsets.len() != count as usize {
             return Err(ReadError::Index(format!("the index of {} has too few rows", self.name)));
         }
-        let mut row = row;
-        let mut rest = offsets.as_slice();
-        while let Some(start) = rest.first().copied() {
-            let chunk = rest.iter().take_while(|offset| **offset - start < READ_BYTES).count().max(1);
-            let (now, later) = rest.split_at(chunk);
-            self.chunk(row, now, records)?;
-            row += chunk as u32;
-            rest = later;
-        }
-        Ok(())
+        Ok(offsets)
     }
 
     /// Reads the rows at these offsets in one go.
@@ -166,6 +192,7 @@ pub(super) struct Store {
     segments: RwLock<Arc<Vec<Arc<Segment>>>>,
     tail: watch::Receiver<Position>,
     cache: Arc<Cache>,
+    pub(super) metadata: RwLock<MetadataState>,
 }
 
 impl Store {
@@ -175,7 +202,7 @@ impl Store {
         tail: watch::Receiver<Position>,
         cache: Arc<Cache>,
     ) -> Self {
-        Self { log, segments: RwLock::new(Arc::new(segments)), tail, cache }
+        Self { log, segments: RwLock::new(Arc::new(segments)), tail, cache, metadata: RwLock::default() }
     }
 
     pub(super) fn cache(&self) -> &Arc<Cache> {
@@ -211,42 +238,45 @@ impl Store {
         *segments = Arc::new(all);
     }
 
-    /// Up to `limit` records below `end` that match.
+    /// Durable records that match, within the limit.
     pub(super) fn read(
         &self,
         from: Position,
         direction: Direction,
         query: &Query,
-        limit: usize,
-    ) -> Result<Vec<Record>, ReadError> {
-        let limit = limit.min(MAX_PAGE);
+        limit: PageLimit,
+    ) -> Result<Page, ReadError> {
         // Ordering: the tail before the segments, so that every position below it has its segment.
         let tail = self.tail();
         let segments = self.segments();
-        let mut records = Vec::new();
-        let take = |segment: &Arc<Segment>, records: &mut Vec<Record>| {
-            let rows = rows_of(segment, from, direction, query, (tail, limit - records.len()))?;
-            records.append(&mut segment.records(&rows)?);
-            Ok::<bool, ReadError>(records.len() >= limit)
+        let mut gather = Gather::new(limit);
+        let take = |segment: &Arc<Segment>, gather: &mut Gather| {
+            let rows = rows_of(segment, from, direction, query, (tail, gather.room()))?;
+            segment.records(&rows, gather)
         };
         match direction {
             Direction::Forward => {
                 let skip = segments.partition_point(|segment| segment.header.base <= from).saturating_sub(1);
                 for segment in segments.iter().skip(skip) {
-                    if take(segment, &mut records)? {
+                    if gather.is_full() {
                         break;
                     }
+                    take(segment, &mut gather)?;
                 }
             }
             Direction::Backward => {
                 for segment in segments.iter().rev().skip_while(|segment| segment.header.base > from) {
-                    if take(segment, &mut records)? {
+                    if gather.is_full() {
                         break;
                     }
+                    take(segment, &mut gather)?;
                 }
             }
         }
-        Ok(records)
+        Ok(gather.page(from, |last| match direction {
+            Direction::Forward => Some(last.position.next()),
+            Direction::Backward => last.position.previous(),
+        }))
     }
 
     pub(super) fn read_stream(
@@ -254,12 +284,13 @@ impl Store {
         stream: &StreamId,
         from: Revision,
         direction: Direction,
-        limit: usize,
-    ) -> Result<Vec<Record>, ReadError> {
-        let limit = limit.min(MAX_PAGE);
+        limit: PageLimit,
+    ) -> Result<Page<Revision>, ReadError> {
+        let mut gather = Gather::new(limit);
         let tail = self.tail();
         let segments = self.segments();
         let key = Key::stream(stream);
+        let start = from;
         let from = from.get();
         // Newest first, since a stream's last records are asked for most; each part is (segment, rows) in the direction of the read.
         let mut parts = Vec::new();
@@ -282,7 +313,7 @@ impl Store {
             parts.push((Arc::clone(segment), rows));
             let complete = match direction {
                 Direction::Forward => posting.base <= from,
-                Direction::Backward => count >= limit,
+                Direction::Backward => count >= gather.room(),
             };
             if complete || posting.base == 0 {
                 break;
@@ -291,12 +322,36 @@ impl Store {
         if direction == Direction::Forward {
             parts.reverse();
         }
-        let mut records = Vec::new();
         for (segment, rows) in parts {
-            let wanted = rows.get(..(limit - records.len()).min(rows.len())).unwrap_or_default();
-            records.append(&mut segment.records(wanted)?);
+            let wanted = rows.get(..gather.room().min(rows.len())).unwrap_or_default();
+            segment.records(wanted, &mut gather)?;
         }
-        Ok(records)
+        Ok(gather.page(start, |last| match direction {
+            Direction::Forward => Some(last.revision.next()),
+            Direction::Backward => last.revision.previous(),
+        }))
+    }
+
+    /// The nearest position, from `from` on in the direction, in a segment of which a record may have happened within the span.
+    pub(super) fn seek_happened(&self, from: Position, direction: Direction, span: TimeSpan) -> Option<Position> {
+        let segments = self.segments();
+        let may = |segment: &&Arc<Segment>| segment.index.read().may_have_happened(span);
+        match direction {
+            Direction::Forward => {
+                let skip = segments.partition_point(|segment| segment.header.base <= from).saturating_sub(1);
+                segments.iter().skip(skip).find(may).map(|segment| from.max(segment.header.base))
+            }
+            Direction::Backward => {
+                let mut last = None;
+                for segment in segments.iter().rev() {
+                    if segment.header.base <= from && may(&segment) {
+                        return Some(last.map_or(from, |last| from.min(last)));
+                    }
+                    last = segment.header.base.previous();
+                }
+                None
+            }
+        }
     }
 
     /// Where the event stands, whether it is durable already or not.
@@ -351,6 +406,20 @@ impl Store {
         }
         Ok(segment.position(low).previous())
     }
+}
+
+/// The rows from `row` on at these offsets, in parts that are read in one go.
+fn parts(row: u32, offsets: &[u32]) -> Vec<(u32, &[u32])> {
+    let mut parts = Vec::new();
+    let (mut row, mut rest) = (row, offsets);
+    while let Some(start) = rest.first().copied() {
+        let count = rest.iter().take_while(|offset| **offset - start < READ_BYTES).count().max(1);
+        let (now, later) = rest.split_at(count);
+        parts.push((row, now));
+        row += count as u32;
+        rest = later;
+    }
+    parts
 }
 
 /// The number of rows of a segment when another one follows it.

@@ -110,6 +110,10 @@ async fn the_same_events_still_make_the_same_segments() {
         assert!(bytes(scratch.path()) == bytes(&fixture()), "{name} differs from the fixture");
     }
     let index = |folder: &Path| std::fs::read(folder.join("0000000000.index")).unwrap();
-    let fixture = fixture().with_file_name("index-2");
-    assert!(index(scratch.path()) == index(&fixture), "the index differs from the fixture");
+    let (mut written, fixture) = (index(scratch.path()), index(&fixture().with_file_name("index-2")));
+    // The range of event times came later: the fixture has zeros in its place, and is read all the same.
+    assert_eq!(fixture[76..96], [0; 20]);
+    assert!(written[76..96] != [0; 20]);
+    written[76..96].fill(0);
+    assert!(written == fixture, "the index differs from the fixture");
 }

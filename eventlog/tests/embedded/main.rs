@@ -14,6 +14,7 @@ mod golden;
 mod golden_sealed;
 mod indexes;
 mod kill;
+mod metadata;
 mod mixed;
 mod model;
 mod pipelining;

@@ -39,7 +39,7 @@ pub async fn append(log: &EmbeddedLog, numbers: std::ops::Range<u64>) -> Appende
 }
 
 pub async fn all(log: &EmbeddedLog) -> Vec<Record> {
-    log.read(Position::START, Direction::Forward, Filter::all(), 10_000).await.unwrap()
+    log.read(Position::START, Direction::Forward, Filter::all(), 10_000).await.unwrap().records
 }
 
 /// The records are exactly the events 0..count in order.

@@ -230,16 +230,12 @@ async fn warm(log: &dyn EventLog, position: Position) -> Result<State, ReactorEr
 async fn warm_catalogue(log: &dyn EventLog, position: Position, state: &mut State) -> Result<(), ReactorError> {
     let filter =
         Catalogue::filter().map_err(|error| ReactorError::Refused { reactor: NAME, reason: error.to_string() })?;
-    let mut next = Position::START;
-    while next < position {
-        let page = log.read(next, Direction::Forward, filter.clone(), MAX_PAGE).await.map_err(failed)?;
-        let full = page.len() == MAX_PAGE;
+    let mut next = Some(Position::START);
+    while let Some(from) = next.filter(|next| *next < position) {
+        let page = log.read(from, Direction::Forward, filter.clone(), MAX_PAGE).await.map_err(failed)?;
+        next = page.next;
         for record in page.into_iter().filter(|record| record.position < position) {
-            next = record.position.next();
             state.catalogue.apply(&Entry::decode(record));
-        }
-        if !full {
-            break;
         }
     }
     Ok(())
@@ -255,8 +251,7 @@ async fn warm_readings(log: &dyn EventLog, position: Position, state: &mut State
     {
         let page = log.read(at, Direction::Backward, readings_filter(), BACK_PAGE).await.map_err(failed)?;
         frames += page.len();
-        let full = page.len() == BACK_PAGE;
-        from = page.last().and_then(|record| record.position.previous()).filter(|_| full);
+        from = page.next;
         for record in page {
             let entry = Entry::decode(record);
             if let Some(frame) = entry.readings() {
@@ -288,8 +283,7 @@ async fn warm_predictions(log: &dyn EventLog, deployment: &str, state: &mut Stat
     {
         let page = log.read_stream(stream.clone(), at, Direction::Backward, BACK_PAGE).await.map_err(failed)?;
         read += page.len();
-        let full = page.len() == BACK_PAGE;
-        from = page.last().and_then(|record| record.revision.get().checked_sub(1)).map(Revision::new).filter(|_| full);
+        from = page.next;
         for record in page {
             seen.extend(state.take_logged(&Entry::decode(record)));
         }

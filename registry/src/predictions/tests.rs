@@ -109,7 +109,7 @@ async fn predictions_name_their_version_and_the_readings_that_went_in() {
     );
     assert_eq!(made.outputs["load"], 600.0);
     assert_eq!(entry.event_time, Some(at(101)));
-    let cause = log.read(position, Direction::Forward, Filter::all(), 1).await.unwrap().remove(0);
+    let cause = log.read(position, Direction::Forward, Filter::all(), 1).await.unwrap().records.remove(0);
     assert_eq!(entry.causation_id, Some(*cause.id.as_uuid()));
     assert_eq!(entry.actor, NAME);
     running.stop().await;
