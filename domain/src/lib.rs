@@ -19,6 +19,6 @@ pub mod units;
 pub mod values;
 pub mod weaving;
 
-pub use events::{DecodeError, Event, Subject, SubjectKind};
+pub use events::{DecodeError, Event, LIFTS, Lift, Subject, SubjectKind};
 pub use units::{InvalidUnit, Unit};
 pub use values::{Interval, Quantity, Text};

@@ -37,6 +37,7 @@ pub mod frames;
 pub mod memory;
 pub mod metadata;
 pub mod transparency;
+pub mod upcast;
 
 pub use clock::Clock;
 pub use condition::{AppendCondition, Expected, Filter, Query, QueryItem};

@@ -10,6 +10,8 @@ use eventlog::{
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::lifting::decode_event;
+
 /// The type of the events that carry frames of readings.
 pub const READINGS_TYPE: &str = "readings.recorded";
 
@@ -64,12 +66,10 @@ impl Entry {
                 Ok(frame) => Content::Readings(frame),
                 Err(error) => Content::Unknown { event_type: record.event_type, reason: error.to_string() },
             },
-            ContentType::Json => {
-                match Event::decode(record.event_type.as_str(), record.schema_version, &record.payload) {
-                    Ok(event) => Content::Event(Box::new(event)),
-                    Err(error) => Content::Unknown { event_type: record.event_type, reason: error.to_string() },
-                }
-            }
+            ContentType::Json => match decode_event(&record.event_type, record.schema_version, &record.payload) {
+                Ok(event) => Content::Event(Box::new(event)),
+                Err(error) => Content::Unknown { event_type: record.event_type, reason: error.to_string() },
+            },
             ContentType::Octets => Content::Unknown {
                 event_type: record.event_type,
                 reason: "the payload is bytes of no known kind".to_owned(),

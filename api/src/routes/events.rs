@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use connectors::ingest::{IngestError, MAX_BATCH_READINGS};
-use domain::Event;
 use eventlog::frames::{Reading, StatusCode as Quality, Value as ReadingValue};
 use eventlog::{AppendCondition, EventId};
 use jiff::Timestamp;
@@ -146,15 +145,14 @@ pub async fn report(
         .map(|(index, report)| {
             let field = if single { "data".to_owned() } else { format!("[{index}].data") };
             let meta = meta(&report, &caller);
-            let event = Event::from_value(&report.r#type, report.schema_version.unwrap_or(1), report.data).map_err(
-                |error| match error {
+            let event = projections::event_from_value(&report.r#type, report.schema_version.unwrap_or(1), report.data)
+                .map_err(|error| match error {
                     domain::DecodeError::Payload { .. } => Problem::invalid(&field, error),
                     domain::DecodeError::UnknownType(_) => Problem::invalid(&field.replace("data", "type"), error),
                     domain::DecodeError::UnknownVersion { .. } => {
                         Problem::invalid(&field.replace("data", "schema_version"), error)
                     }
-                },
-            )?;
+                })?;
             projections::seal(&event, meta).map_err(|error| Problem::invalid(&field, error))
         })
         .collect::<Result<Vec<_>, _>>()?;

@@ -541,7 +541,7 @@ fn build(event_type: &str, version: u16, fields: &Node, values: &[Option<Cell>])
 }
 
 fn decode(event_type: &str, version: u16, json: Json) -> Result<Event, String> {
-    Event::from_value(event_type, version, json).map_err(|error| match error {
+    projections::event_from_value(event_type, version, json).map_err(|error| match error {
         domain::DecodeError::Payload { reason, .. } => reason,
         other => other.to_string(),
     })

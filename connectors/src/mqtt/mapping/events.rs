@@ -70,7 +70,7 @@ fn event(source: &str, route: &Route, item: &Json) -> Result<NewEvent, Fault> {
     }
     let time = part("time").map(|time| time_of(route, time)).transpose()?;
     let data = part("data").ok_or_else(|| Fault::new("data", "an event needs data"))?;
-    let event = Event::from_value(event_type, version, data.clone()).map_err(|error| {
+    let event = projections::event_from_value(event_type, version, data.clone()).map_err(|error| {
         let field = if current.is_none() { "type" } else { "data" };
         Fault::new(field, error.to_string())
     })?;
