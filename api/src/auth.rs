@@ -19,7 +19,7 @@ pub enum Role {
     Viewer,
     /// Works at the machines: also reports events and readings.
     Operator,
-    /// Also reads the raw log, and registers and deploys models.
+    /// Also reads the raw log, takes part in groups of consumers, and registers and deploys models.
     Engineer,
     /// Reads everything, the raw log included, and changes nothing.
     Auditor,
@@ -38,6 +38,10 @@ pub enum Permission {
     WriteEvents,
     /// Models and deployments.
     WriteModels,
+    /// Groups of consumers: what they deliver, and taking part in them. Who takes part reads the raw log.
+    Consume,
+    /// What the log keeps of streams: retention, truncation, deletion.
+    ManageLog,
 }
 
 impl Permission {
@@ -47,6 +51,8 @@ impl Permission {
             Self::ReadLog => "read the log",
             Self::WriteEvents => "write events",
             Self::WriteModels => "change models",
+            Self::Consume => "take part in groups of consumers",
+            Self::ManageLog => "manage the log",
         }
     }
 }
@@ -58,7 +64,8 @@ impl Role {
             Permission::ReadKnowledge => true,
             Permission::ReadLog => matches!(self, Self::Engineer | Self::Auditor | Self::Admin),
             Permission::WriteEvents => matches!(self, Self::Operator | Self::Engineer | Self::Admin),
-            Permission::WriteModels => matches!(self, Self::Engineer | Self::Admin),
+            Permission::WriteModels | Permission::Consume => matches!(self, Self::Engineer | Self::Admin),
+            Permission::ManageLog => matches!(self, Self::Admin),
         }
     }
 }

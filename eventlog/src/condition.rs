@@ -1,5 +1,7 @@
 //! Conditions of an append and filters of a read: plain data, the same for every engine.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Category, EventType, Position, Record, Revision, StreamId, Tag};
 
 /// What a stream must look like for an append to go through.
@@ -35,7 +37,8 @@ impl AppendCondition {
 }
 
 /// Matches a record that fulfils at least one item. The query without items matches every record.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Query {
     /// The alternatives.
     pub items: Vec<QueryItem>,
@@ -45,7 +48,8 @@ pub struct Query {
 pub type Filter = Query;
 
 /// Fulfilled by a record of one of the categories (any, when empty) and one of the types (any, when empty) that carries all the tags.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct QueryItem {
     /// Categories of the record's stream.
     pub categories: Vec<Category>,

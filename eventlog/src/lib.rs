@@ -34,6 +34,7 @@ mod window;
 pub mod conformance;
 pub mod embedded;
 pub mod frames;
+pub mod groups;
 pub mod memory;
 pub mod metadata;
 pub mod transparency;

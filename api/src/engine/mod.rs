@@ -12,6 +12,7 @@ use connectors::mqtt::{MqttConfig, MqttSource};
 use connectors::opcua::OpcUaSource;
 use connectors::status::SourceSnapshot;
 use eventlog::embedded::{EmbeddedLog, Options};
+use eventlog::groups::Groups;
 use eventlog::{Direction, EventLog, Filter, Position, QueryItem};
 use knowledge::Knowledge;
 use parking_lot::Mutex;
@@ -52,6 +53,8 @@ pub struct Engine {
     pub knowledge: Knowledge,
     /// The registry.
     pub registry: Arc<Registry>,
+    /// The groups of competing consumers.
+    pub groups: Groups,
     embedded: Arc<EmbeddedLog>,
     projections: ProjectionSet,
     reactors: Mutex<Vec<projections::ReactorHandle>>,
@@ -152,6 +155,7 @@ impl Engine {
         let artifacts =
             ArtifactStore::open_folder(&config.data_dir.join(folder::ARTIFACTS)).context("opening the artifacts")?;
         let registry = Arc::new(Registry::new(Arc::clone(&log), artifacts));
+        let groups = Groups::open(Arc::clone(&log)).await.context("opening the groups of consumers")?;
         let reactors_dir = config.data_dir.join(folder::REACTORS);
         let rates = Rates::start(Arc::clone(&log), ingest.clone(), stop_followers.clone());
         Ok(Self {
@@ -160,6 +164,7 @@ impl Engine {
             read,
             knowledge,
             registry,
+            groups,
             embedded,
             projections: set,
             reactors: Mutex::default(),
@@ -330,6 +335,9 @@ impl Engine {
             reactor.stopped().await;
         }
         self.projections.stopped().await;
+        if let Err(error) = self.groups.close().await {
+            tracing::warn!(%error, "the progress of a group was not saved; what was acknowledged last is delivered again");
+        }
         let embedded = Arc::clone(&self.embedded);
         // Closing waits for the committer's last sync, on a thread that may block.
         if tokio::task::spawn_blocking(move || embedded.close()).await.is_err() {

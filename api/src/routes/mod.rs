@@ -4,9 +4,11 @@ pub mod catalogue;
 pub mod commands;
 pub mod common;
 pub mod events;
+pub mod groups;
 pub mod health;
 pub mod knowledge;
 pub mod log;
+pub mod metadata;
 pub mod models;
 pub mod operations;
 pub mod pages;
@@ -39,6 +41,7 @@ use crate::server::App;
     tags(
         (name = "intake", description = "What people, machines and programs report"),
         (name = "log", description = "The records themselves, their streams, and the live feed"),
+        (name = "groups", description = "Competing consumers: the records of a filter, shared out among members, each at least once"),
         (name = "plant", description = "Assets, signals, latest values, machine states"),
         (name = "knowledge", description = "The five knowledge bases: search, statistics, diagnosis"),
         (name = "trace", description = "Where it came from, and where it went"),
@@ -61,6 +64,15 @@ pub fn all() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(log::one))
         .routes(routes!(log::stream))
         .routes(routes!(log::live))
+        .routes(routes!(metadata::stream, metadata::set_stream))
+        .routes(routes!(metadata::category, metadata::set_category))
+        .routes(routes!(groups::groups))
+        .routes(routes!(groups::define, groups::delete))
+        .routes(routes!(groups::fetch))
+        .routes(routes!(groups::acknowledge))
+        .routes(routes!(groups::refuse))
+        .routes(routes!(groups::parked))
+        .routes(routes!(groups::replay_parked))
         .routes(routes!(plant::assets))
         .routes(routes!(plant::asset))
         .routes(routes!(plant::states))
