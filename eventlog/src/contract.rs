@@ -53,23 +53,34 @@ pub struct Appended {
 ///
 /// **Append.** [`append`](Self::append) is atomic: all events of the call become visible together, at consecutive positions, in the order
 /// given, or none does. When the future answers `Ok`, the events are durable: they survive a crash of the process and of the machine as far
-/// as the disk keeps what it synced. An append that was cut off by a crash before it answered may be there entirely or not at all.
-/// An empty call is refused.
+/// as the disk keeps what it synced. A caller that drops the future takes nothing back. An empty call is refused.
 ///
-/// **Idempotency** is checked before conditions. When every id of the call is known with the same content, in the same order and at consecutive positions,
-/// the first result comes back with `repeated` set. When an id is known with other content, when only a part of the call is known, or when an id stands twice in the
-/// call, the answer is [`AppendError::IdConflict`]. Ids are remembered for as long as the log lives.
+/// **Idempotency** is checked before everything that depends on what the log holds. When every id of the call is known with the same content, in the same order and at
+/// consecutive positions, the first result comes back with `repeated` set. When an id is known with other content, when only a part of the call is known, or when an id
+/// stands twice in the call, the answer is [`AppendError::IdConflict`]. Ids are remembered for as long as the log lives, in bounded memory.
 ///
-/// **Conditions** are checked against the log as it is when the events would be written; a failed one is [`AppendError::Conflict`] or
-/// [`AppendError::QueryMatched`], and nothing is written.
+/// **Conditions** are checked against the log as it is when the events would be written, in one step with the writing: expectations of streams in the order given,
+/// whether the call writes to them or only read them, then the query that nothing after a position may match. A failed one is [`AppendError::Conflict`] with the
+/// actual revision, or [`AppendError::QueryMatched`] with the first position that matches, and nothing is written.
+///
+/// **Deleted streams** take no events: [`AppendError::StreamDeleted`], checked in the same step, after idempotency and before conditions. See [`crate::metadata`], also for
+/// what truncation and deletion leave visible.
 ///
 /// **Reads** see every acknowledged append, and nothing that is not durable. A page holds at most `limit` and at most [`MAX_PAGE`] records, and at most
 /// [`MAX_PAGE_BYTES`] unless its only record is larger; [`Page::next`] says where to go on, and is `None` only when everything that was durable when
-/// the read began has been read in that direction. The number of records in a page says nothing about that.
+/// the read began has been read in that direction. The number of records in a page says nothing about that. A limit of 0 answers an empty page whose next is `from`.
 ///
-/// **Record time** never decreases, also when the clock of the machine does.
+/// **Subscriptions** hand out what a read hands out, in the same order, first what is there, then what becomes durable, with no gap and no duplicate. They are
+/// pulled: each holds one bounded page, the writer waits for no reader, and a slow one is served from where it stands for as long as it takes.
+///
+/// **Record time** never decreases, also when the clock of the machine does. So a time stands for a position, and a span of record time for a range of positions.
 ///
 /// **Damage** that is found while reading is an error that names the position. It is never skipped.
+///
+/// **What a crash loses.** Nothing that was acknowledged. An append that was not answered, because the process died or the machine lost power, is there entirely or not
+/// at all: the same call under the same ids finds out, and does it once. After [`AppendError::Poisoned`] the same holds for every call that was not answered. A subscription
+/// ends with the process; its subscriber goes on from the position that it kept. What a group of consumers had acknowledged within the last second is delivered again
+/// (see [`crate::groups`]). The memory engine loses everything with its process, and says so.
 pub trait EventLog: Send + Sync + 'static {
     /// The identity of this log.
     fn log_id(&self) -> LogId;

@@ -150,6 +150,8 @@ const CASES: &[(&str, CaseFn)] = &[
     ("names of the log's own", |case| Box::pin(metadata::system_names(case))),
     ("a subscription catches up and goes live", |case| Box::pin(following::catch_up_and_live(case))),
     ("a filtered subscription", |case| Box::pin(following::filtered(case))),
+    ("subscriptions that are polled at any time", |case| Box::pin(following::interleavings(case))),
+    ("a slow subscriber", |case| Box::pin(following::slow_consumer(case))),
     ("a subscription from beyond the tail", |case| Box::pin(following::from_the_future(case))),
     ("subscriptions end when the log closes", |case| Box::pin(following::end(case))),
 ];
