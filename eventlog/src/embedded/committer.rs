@@ -18,7 +18,7 @@ use super::codec::{BATCH_HEADER, Place, place_record};
 use super::disk::Folder;
 use super::draft::Drafts;
 use super::error::{RoomError, poisoned};
-use super::handover::{Command, Handover, Next};
+use super::handover::{Command, Handover, Next, Patience};
 use super::index::{Index, Indexed, MemoryIndex};
 use super::metadata::Ordered;
 use super::recovery::Active;
@@ -35,7 +35,8 @@ use crate::{AppendError, Appended, Clock, Digest, EventId, NewEvent, Position, Q
 /// Orders and writes until the log is closed; what was accepted is written and answered.
 pub(super) fn run(handover: &Handover) {
     let _guard = BreakOff(handover);
-    while let Some(mut sequencer) = handover.sequencer() {
+    let mut patience = Patience::default();
+    while let Some(mut sequencer) = handover.sequencer(&mut patience) {
         let (mut writer, batch) = loop {
             match handover.next(sequencer) {
                 Some(Next::Order(mut ordering, commands)) => {

@@ -40,10 +40,15 @@ impl<'a> Fields<'a> {
         self.array().map(i64::from_le_bytes)
     }
 
+    /// The bytes of a text with its length in two bytes.
+    pub(super) fn text_bytes(&mut self) -> Option<&'a [u8]> {
+        let length = self.u16()?;
+        self.take(usize::from(length))
+    }
+
     /// A text with its length in two bytes.
     pub(super) fn text(&mut self) -> Option<&'a str> {
-        let length = self.u16()?;
-        std::str::from_utf8(self.take(usize::from(length))?).ok()
+        std::str::from_utf8(self.text_bytes()?).ok()
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -36,6 +36,7 @@ mod index_file;
 mod leaves;
 mod mark;
 mod metadata;
+mod names;
 mod recovery;
 mod sealed;
 mod sealer;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -11,6 +12,7 @@ use super::error::OpenError;
 use super::index::{Index, Indexed, MemoryIndex};
 use super::index_file::FileIndex;
 use super::mark::{self, Mark, MarkFile};
+use super::names::Names;
 use super::sealed::cache::Cache;
 use super::sealed::{self, SealedFile};
 use super::segment::{self, Found, HEADER_BYTES, Header};
@@ -84,6 +86,7 @@ pub(super) fn walk(
         undeclared: Vec::new(),
         stopped: "",
     };
+    let mut names = Names::keeping();
     loop {
         let found = segment::batch_at(file, file_bytes, walk.offset, header.seed()).map_err(failed())?;
         let (batch, records, mut at, next) = match found {
@@ -99,9 +102,10 @@ pub(super) fn walk(
         if !batch.known {
             return Err(OpenError::corrupt(walk.next, &name, "a batch has flags that this version does not know"));
         }
-        let mut rest = records.as_slice();
+        let records = Bytes::from(records);
+        let mut rest = records.as_ref();
         for _ in 0..batch.count {
-            let stored = read_record(rest, header.seed(), None)
+            let stored = read_record(rest, header.seed(), &records, &mut names)
                 .map_err(|reason| OpenError::corrupt(walk.next, &name, reason))?;
             if stored.record.position != walk.next || stored.record.record_time < walk.time {
                 return Err(OpenError::corrupt(

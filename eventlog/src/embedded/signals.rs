@@ -99,7 +99,7 @@ impl Store {
                 continue;
             }
             let mut records = Vec::new();
-            segment.run(row, 1, &mut records)?;
+            self.reading(|names| segment.run((row, 1), &mut records, names))?;
             for record in &records {
                 if !filling.take_frame(record, query)? {
                     return Ok(false);
@@ -130,7 +130,7 @@ impl Store {
             }
             let mut records = Vec::new();
             let row = held.rows;
-            segment.run(row, count, &mut records)?;
+            self.reading(|names| segment.run((row, count), &mut records, names))?;
             for (index, record) in records.iter().enumerate() {
                 held.add(row + index as u32, record);
             }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use super::codec::{AT_RECORD_TIME, RECORD_PREFIX, read_record, record_bytes, timestamp};
 use super::disk::DiskFile;
 use super::error::read_io;
 use super::index::{Index, Key};
+use super::names::Names;
 use super::sealed::SealedFile;
 use super::sealed::cache::Cache;
 use super::segment::{Header, name};
@@ -18,8 +19,12 @@ use crate::metadata::MetadataState;
 use crate::page::{Gather, PageLimit};
 use crate::{Direction, EventId, LogId, Page, Position, Query, ReadError, Record, Revision, StreamId, TimeSpan};
 
-/// The most bytes that one read of a file asks for, apart from a single larger record.
-const READ_BYTES: u32 = 1 << 20;
+/// The most bytes that one read of a file asks for, apart from a single larger record. They are decoded while they are in the processor's cache, and the
+/// payloads share their memory: a record that is kept keeps no more than this beside itself.
+const READ_BYTES: u32 = 1 << 15;
+
+/// How many readers' names are kept for the next ones.
+const MAX_READERS: usize = 4;
 
 /// The rows of a sealed segment that are read in one go for a page.
 const SEALED_ROWS: u32 = 64;
@@ -74,7 +79,7 @@ impl Segment {
     }
 
     /// Reads these rows (ascending or descending), in their order, until the page is full.
-    fn records(&self, rows: &[u32], gather: &mut Gather) -> Result<(), ReadError> {
+    fn records(&self, rows: &[u32], gather: &mut Gather, names: &mut Names) -> Result<(), ReadError> {
         let mut rest = rows;
         while let Some(first) = rest.first().filter(|_| !gather.is_full()) {
             // Rows that follow each other are read at once; a backward page is read forward, part by part from its end, and turned round.
@@ -84,23 +89,34 @@ impl Segment {
                 true => (downward, rest.get(downward - 1).copied().unwrap_or(*first)),
                 false => (upward, *first),
             };
-            self.gather((lowest, count as u32), downward > upward, gather)?;
+            self.gather((lowest, count as u32), downward > upward, gather, names)?;
             rest = rest.split_at(count).1;
         }
         Ok(())
     }
 
     /// Reads `count` rows from `row` on.
-    pub(super) fn run(&self, row: u32, count: u32, records: &mut Vec<Record>) -> Result<(), ReadError> {
+    pub(super) fn run(
+        &self,
+        (row, count): (u32, u32),
+        records: &mut Vec<Record>,
+        names: &mut Names,
+    ) -> Result<(), ReadError> {
         if let Some(sealed) = &self.sealed {
             return sealed.records(row, count, records);
         }
         let offsets = self.run_offsets(row, count)?;
-        parts(row, &offsets).into_iter().try_for_each(|(row, offsets)| self.chunk(row, offsets, records))
+        parts(row, &offsets).into_iter().try_for_each(|(row, offsets)| self.chunk(row, offsets, records, names))
     }
 
     /// Reads `count` rows from `row` on, or from the last of them down to `row`, until the page is full.
-    fn gather(&self, (row, count): (u32, u32), downward: bool, gather: &mut Gather) -> Result<(), ReadError> {
+    fn gather(
+        &self,
+        (row, count): (u32, u32),
+        downward: bool,
+        gather: &mut Gather,
+        names: &mut Names,
+    ) -> Result<(), ReadError> {
         let offsets = if self.sealed.is_some() { Vec::new() } else { self.run_offsets(row, count)? };
         // What is read at once stays small in bytes, since the page may be full after a part of it.
         let mut parts: Vec<(u32, u32)> = match &self.sealed {
@@ -122,7 +138,7 @@ impl Segment {
             let at = (row - first) as usize;
             match (&self.sealed, offsets.get(at..at + count as usize)) {
                 (Some(sealed), _) => sealed.records(row, count, &mut records)?,
-                (None, offsets) => self.chunk(row, offsets.unwrap_or_default(), &mut records)?,
+                (None, offsets) => self.chunk(row, offsets.unwrap_or_default(), &mut records, names)?,
             }
             if downward {
                 records.reverse();
@@ -141,7 +157,7 @@ impl Segment {
     }
 
     /// Reads the rows at these offsets in one go.
-    fn chunk(&self, row: u32, offsets: &[u32], records: &mut Vec<Record>) -> Result<(), ReadError> {
+    fn chunk(&self, row: u32, offsets: &[u32], records: &mut Vec<Record>, names: &mut Names) -> Result<(), ReadError> {
         let (Some(start), Some(last)) = (offsets.first().copied(), offsets.last().copied()) else { return Ok(()) };
         let last_at = (last - start) as usize;
         let mut buffer = vec![0; last_at + LAST_RECORD_GUESS];
@@ -161,11 +177,10 @@ impl Segment {
             self.file.read_exact_at(rest, u64::from(start) + have as u64).map_err(read_io(&self.name))?;
         }
         let buffer = Bytes::from(buffer);
-        for (index, offset) in offsets.iter().enumerate() {
-            let row = row + index as u32;
+        for (row, offset) in (row..).zip(offsets) {
             let bytes = buffer.get((offset - start) as usize..).unwrap_or_default();
             let stored =
-                read_record(bytes, self.header.seed(), Some(&buffer)).map_err(|reason| self.corrupt(row, reason))?;
+                read_record(bytes, self.header.seed(), &buffer, names).map_err(|reason| self.corrupt(row, reason))?;
             if stored.record.position != self.position(row) {
                 return Err(self.corrupt(row, "another record stands in its place"));
             }
@@ -193,6 +208,8 @@ pub(super) struct Store {
     tail: watch::Receiver<Position>,
     cache: Arc<Cache>,
     pub(super) metadata: RwLock<MetadataState>,
+    /// What readers leave behind for the next ones.
+    names: Mutex<Vec<Names>>,
 }
 
 impl Store {
@@ -202,11 +219,23 @@ impl Store {
         tail: watch::Receiver<Position>,
         cache: Arc<Cache>,
     ) -> Self {
-        Self { log, segments: RwLock::new(Arc::new(segments)), tail, cache, metadata: RwLock::default() }
+        let names = Mutex::new(Vec::new());
+        Self { log, segments: RwLock::new(Arc::new(segments)), tail, cache, metadata: RwLock::default(), names }
     }
 
     pub(super) fn cache(&self) -> &Arc<Cache> {
         &self.cache
+    }
+
+    /// Reads with the names that a reader before came across.
+    pub(super) fn reading<T>(&self, read: impl FnOnce(&mut Names) -> T) -> T {
+        let mut names = self.names.lock().pop().unwrap_or_else(Names::keeping);
+        let result = read(&mut names);
+        let mut kept = self.names.lock();
+        if kept.len() < MAX_READERS {
+            kept.push(names);
+        }
+        result
     }
 
     pub(super) fn tail(&self) -> Position {
@@ -252,7 +281,7 @@ impl Store {
         let mut gather = Gather::new(limit);
         let take = |segment: &Arc<Segment>, gather: &mut Gather| {
             let rows = rows_of(segment, from, direction, query, (tail, gather.room()))?;
-            segment.records(&rows, gather)
+            self.reading(|names| segment.records(&rows, gather, names))
         };
         match direction {
             Direction::Forward => {
@@ -324,7 +353,7 @@ impl Store {
         }
         for (segment, rows) in parts {
             let wanted = rows.get(..gather.room().min(rows.len())).unwrap_or_default();
-            segment.records(wanted, &mut gather)?;
+            self.reading(|names| segment.records(wanted, &mut gather, names))?;
         }
         Ok(gather.page(start, |last| match direction {
             Direction::Forward => Some(last.revision.next()),
