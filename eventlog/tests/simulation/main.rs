@@ -20,6 +20,7 @@ mod disk;
 mod driver;
 mod model;
 mod sealing;
+mod signing;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -63,4 +64,33 @@ fn the_checker_notices_a_disk_that_forgets() {
     let noticed = (0..20).filter(|seed| run(*seed, true).is_err()).count();
     std::panic::set_hook(hook);
     assert!(noticed > 0, "20 seeds on a disk that forgets what it promised, and nobody noticed");
+}
+
+#[test]
+fn what_was_signed_and_shown_is_never_taken_back() {
+    let (first, seeds) = (number("MILLWRIGHT_FIRST_SEED", 0), number("MILLWRIGHT_SEEDS", 200).div_ceil(8));
+    let mut all = signing::Signed::default();
+    for seed in first..first + seeds {
+        let keys = tempfile::tempdir().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let run = AssertUnwindSafe(|| runtime.block_on(signing::run(seed, keys.path())));
+        match catch_unwind(run) {
+            Ok(signed) => {
+                all.shown += signed.shown;
+                all.compared += signed.compared;
+                all.refused += signed.refused;
+                all.crashes += signed.crashes;
+            }
+            Err(panic) => {
+                println!(
+                    "signing with seed {seed} failed; repeat it with MILLWRIGHT_FIRST_SEED={seed} MILLWRIGHT_SEEDS=1"
+                );
+                std::panic::resume_unwind(panic);
+            }
+        }
+    }
+    println!("{seeds} seeds of signing: {all:?}");
+    if seeds >= 25 {
+        assert!(all.shown > 50 && all.compared > 250 && all.refused > 5 && all.crashes > 50, "{all:?}");
+    }
 }
