@@ -232,7 +232,7 @@ async fn latency(scratch: &Path, sealing: Option<Sealing>) {
     );
     let status = log.sealing();
     if sealing.is_some() {
-        show("segments sealed meanwhile", format!("{} in {:.1} s", status.written_segments, status.seconds));
+        show("segments sealed meanwhile", format!("{} in {} ms", status.written_segments, status.milliseconds));
     }
 }
 

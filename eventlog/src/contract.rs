@@ -264,12 +264,28 @@ pub enum ReadError {
         #[source]
         source: std::io::Error,
     },
+    /// The bucket that the bytes live in did not answer. Nothing is damaged; the same read may succeed later.
+    #[error("{file} cannot be read from its bucket now")]
+    Unreachable {
+        /// The file that stands for it.
+        file: String,
+        /// The bucket's reason.
+        #[source]
+        source: std::io::Error,
+    },
     /// The derived index could not be read; it can be deleted and is then rebuilt.
     #[error("the index failed: {0}")]
     Index(String),
     /// The log is closed.
     #[error("the log is closed")]
     Closed,
+}
+
+impl ReadError {
+    /// Whether the same read may succeed later without a change.
+    pub fn retryable(&self) -> bool {
+        matches!(self, Self::Unreachable { .. })
+    }
 }
 
 fn revision_text(revision: &Option<Revision>) -> String {

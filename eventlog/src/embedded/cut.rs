@@ -10,7 +10,7 @@ use super::disk::{DiskFile, Folder};
 use super::error::OpenError;
 use super::segment::{self, HEADER_BYTES, Header};
 use super::store::Store;
-use super::{EmbeddedLog, Options, mark, sealed};
+use super::{EmbeddedLog, Options, mark, sealed, tier};
 use crate::page::PageLimit;
 use crate::transparency::CHECKPOINT;
 use crate::{Direction, Position, Query, ReadError, Record};
@@ -74,7 +74,7 @@ pub fn cut(directory: &Path, last: Position) -> Result<(), CutError> {
         remove(&folder, claim)?;
     }
     for number in removed {
-        for name in [segment::name(number), sealed::name(number), format!("{number:010}.index")] {
+        for name in [segment::name(number), sealed::name(number), tier::name(number), format!("{number:010}.index")] {
             remove(&folder, &name)?;
         }
     }

@@ -90,7 +90,13 @@ impl From<std::io::Error> for RoomError {
 
 pub(super) fn read_io(file: &str) -> impl FnOnce(std::io::Error) -> ReadError + use<> {
     let file = file.to_owned();
-    move |source| ReadError::Io { file, source }
+    move |source| {
+        if super::tier::is_unreachable(&source) {
+            ReadError::Unreachable { file, source }
+        } else {
+            ReadError::Io { file, source }
+        }
+    }
 }
 
 pub(super) fn poisoned(reason: &str) -> AppendError {

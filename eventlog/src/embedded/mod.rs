@@ -44,6 +44,7 @@ mod segment;
 mod signals;
 mod snapshot;
 mod store;
+mod tier;
 mod verify;
 
 use std::ops::RangeInclusive;
@@ -62,6 +63,7 @@ pub use error::OpenError;
 pub use sealed::SealError;
 pub use sealer::{DropReport, Sealing, SealingStatus};
 pub use snapshot::{Snapshot, SnapshotFile, copy_mark, snapshot, sync_folder};
+pub use tier::Tiering;
 pub use verify::{VerifyError, VerifyReport, verify, verify_each, verify_on};
 
 use background::{Background, Job, MAX_WAITING_SEGMENTS};
@@ -104,6 +106,8 @@ pub struct Options {
     pub disk: Arc<dyn Disk>,
     /// How closed segments are sealed in the background; they stay as they were appended when `None`.
     pub sealing: Option<Sealing>,
+    /// Where sealed segments go when they are old; they stay in the folder when `None`. Segments that are in a bucket already are read from there in any case.
+    pub tiering: Option<Tiering>,
     /// The bytes of sealed segments that are kept decoded in memory.
     pub sealed_cache_bytes: usize,
 }
@@ -116,6 +120,7 @@ impl Default for Options {
             new_log_id: None,
             disk: Arc::new(LocalDisk),
             sealing: None,
+            tiering: None,
             sealed_cache_bytes: 128 * 1024 * 1024,
         }
     }
@@ -190,6 +195,7 @@ impl EmbeddedLog {
             folder: folder.clone(),
             store: Arc::clone(&store),
             sealing: options.sealing,
+            tiering: options.tiering,
             counters: Arc::clone(&counters),
             background: jobs.clone(),
             stop: Arc::clone(&stop_sealer),
@@ -301,6 +307,14 @@ impl EmbeddedLog {
     /// [`SealError`]: the first segment that cannot be sealed stays as it is.
     pub async fn seal_all(&self) -> Result<usize, SealError> {
         self.ask_sealer(Task::SealAll).await
+    }
+
+    /// Moves every sealed segment that [`Options::tiering`] says into the bucket now, and answers how many there were.
+    ///
+    /// # Errors
+    /// [`SealError`]: the first segment that cannot be moved stays where it is.
+    pub async fn tier_all(&self) -> Result<usize, SealError> {
+        self.ask_sealer(Task::TierAll).await
     }
 
     /// Drops the payloads of these positions for ever; headers, digests and leaves stay, and with them every proof ([`crate::PayloadState::Dropped`]).

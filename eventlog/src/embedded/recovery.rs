@@ -17,6 +17,7 @@ use super::sealed::cache::Cache;
 use super::sealed::{self, SealedFile};
 use super::segment::{self, Found, HEADER_BYTES, Header};
 use super::store::Segment;
+use super::tier::{self, Marker, RemoteFile};
 use super::{OpenReport, Options};
 use crate::transparency::{CHECKPOINT, stored_size};
 use crate::tree::Tree;
@@ -244,31 +245,39 @@ impl Opened {
 pub(super) fn numbers(folder: &Folder) -> Result<Vec<u64>, OpenError> {
     let mut numbers = segment::list(folder)?;
     numbers.extend(sealed::list(folder)?);
+    numbers.extend(tier::list(folder)?);
     numbers.sort_unstable();
     numbers.dedup();
     Ok(numbers)
 }
 
+fn unsealed(folder: &Folder, number: u64) -> Result<Opened, OpenError> {
+    let (file, header) = segment::open(folder, number, Access::Read)?;
+    Ok(Opened { file, header, sealed: None })
+}
+
 /// Opens a segment, the sealed form of it when there is one: that got its name only after it was compared with the other and synced.
 fn open_segment(folder: &Folder, number: u64, cache: &Arc<Cache>) -> Result<Opened, OpenError> {
-    let unsealed = |folder| {
-        let (file, header) = segment::open(folder, number, Access::Read)?;
-        Ok(Opened { file, header, sealed: None })
-    };
     let sealed = |folder| {
         let sealed = sealed::open(folder, number, cache)?;
         let (file, header) = (Arc::clone(&sealed.file), sealed.header.clone());
         Ok(Opened { file, header, sealed: Some(Arc::new(sealed)) })
     };
+    let elsewhere_or = |unsealed: fn(&Folder, u64) -> Result<Opened, OpenError>| {
+        let Some(marker) = Marker::read(folder, number)? else { return unsealed(folder, number) };
+        let file: Arc<dyn DiskFile> = Arc::new(RemoteFile::new(marker));
+        let sealed = SealedFile::open(tier::name(number), Arc::clone(&file), cache)?;
+        Ok(Opened { file, header: sealed.header.clone(), sealed: Some(Arc::new(sealed)) })
+    };
     match sealed(folder) {
         Ok(opened) => Ok(opened),
-        Err(error) if is_missing(&error) => match unsealed(folder) {
+        Err(error) if is_missing(&error) => match elsewhere_or(unsealed) {
             // Sealed in this very moment, by the process that has the log open while we only read it.
             Err(error) if is_missing(&error) => sealed(folder).map_err(|_| error),
             opened => opened,
         },
         // A sealed form that is damaged is nothing lost, as long as the other is there.
-        Err(error) => unsealed(folder).map_err(|_| error),
+        Err(error) => unsealed(folder, number).map_err(|_| error),
     }
 }
 

@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::background::Job;
-use super::disk::Folder;
+use super::disk::{Access, Folder};
 use super::index::Index;
 use super::index_file::FileIndex;
-use super::sealed::{self, SealError, Source};
+use super::sealed::{self, SealError, SealedFile, Source};
 use super::segment;
 use super::store::{Segment, Store};
+use super::tier::{self, RemoteFile, Tiering};
 use crate::{PayloadState, Position};
 
 /// The most requests that wait for the thread.
@@ -43,7 +44,7 @@ impl Default for Sealing {
 }
 
 /// What was sealed since the log was opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SealingStatus {
     /// The segments that are sealed, from before or since.
     pub sealed_segments: u64,
@@ -55,8 +56,8 @@ pub struct SealingStatus {
     pub bytes_before: u64,
     /// Their bytes afterwards.
     pub bytes_after: u64,
-    /// The seconds that it took, with the rests.
-    pub seconds: f64,
+    /// The milliseconds that it took, with the rests.
+    pub milliseconds: u64,
     /// The attempts that failed; the old file stays then.
     pub failures: u64,
 }
@@ -89,7 +90,7 @@ impl Counters {
             written_segments: self.written.load(Ordering::Relaxed),
             bytes_before: self.before.load(Ordering::Relaxed),
             bytes_after: self.after.load(Ordering::Relaxed),
-            seconds: Duration::from_nanos(self.nanoseconds.load(Ordering::Relaxed)).as_secs_f64(),
+            milliseconds: self.nanoseconds.load(Ordering::Relaxed) / 1_000_000,
             failures: self.failures.load(Ordering::Relaxed),
         }
     }
@@ -101,6 +102,8 @@ pub(super) enum Task {
     Wake,
     /// Seal every closed segment now, whatever the configuration says.
     SealAll(oneshot::Sender<Result<usize, SealError>>),
+    /// Move every sealed segment that may go into the bucket.
+    TierAll(oneshot::Sender<Result<usize, SealError>>),
     /// Drop payloads of closed segments.
     Drop(Vec<RangeInclusive<Position>>, oneshot::Sender<Result<DropReport, SealError>>),
     /// The log closes.
@@ -111,6 +114,7 @@ pub(super) struct Sealer {
     pub(super) folder: Folder,
     pub(super) store: Arc<Store>,
     pub(super) sealing: Option<Sealing>,
+    pub(super) tiering: Option<Tiering>,
     pub(super) counters: Arc<Counters>,
     pub(super) background: SyncSender<Job>,
     pub(super) stop: Arc<AtomicBool>,
@@ -121,10 +125,20 @@ impl Sealer {
     pub(super) fn run(mut self, tasks: &Receiver<Task>) {
         // Appends go first. Where the system refuses, the pace alone has to do.
         let _ = rustix::process::nice(10);
+        if let Err(error) = self.forget_stale() {
+            tracing::warn!(error = %with_sources(&error), "segments with dropped payloads are still in a bucket");
+        }
         self.seal_waiting();
+        self.tier_waiting();
         while let Ok(task) = tasks.recv() {
             match task {
-                Task::Wake => self.seal_waiting(),
+                Task::Wake => {
+                    self.seal_waiting();
+                    self.tier_waiting();
+                }
+                Task::TierAll(answer) => {
+                    let _ = answer.send(self.tier_all());
+                }
                 Task::SealAll(answer) => {
                     let _ = answer.send(self.seal_all());
                 }
@@ -152,6 +166,64 @@ impl Sealer {
         }
     }
 
+    fn tier_waiting(&self) {
+        match self.tier_all() {
+            Ok(0) | Err(SealError::Stopped) => {}
+            Ok(count) => tracing::info!(count, "sealed segments were moved into the bucket"),
+            Err(error) => {
+                tracing::warn!(error = %with_sources(&error), "a sealed segment could not be moved into the bucket; it stays in the folder");
+            }
+        }
+    }
+
+    /// Moves sealed segments into the bucket, the oldest first.
+    fn tier_all(&self) -> Result<usize, SealError> {
+        let Some(tiering) = &self.tiering else { return Ok(0) };
+        let mut count = 0;
+        let segments = self.store.segments();
+        for segment in segments.iter().take(segments.len().saturating_sub(1 + tiering.keep_local_segments)) {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(SealError::Stopped);
+            }
+            if let Some(local) = segment.sealed.as_ref().filter(|_| segment.name == sealed::name(segment.header.number))
+            {
+                self.tier(tiering, local)?;
+                count += 1;
+            }
+        }
+        Ok(count)
+    }
+
+    fn tier(&self, tiering: &Tiering, local: &SealedFile) -> Result<(), SealError> {
+        let number = local.header.number;
+        let place = (&local.file, local.trailer.directory_at);
+        let marker = tier::upload(&self.folder, &tiering.bucket, number, place, self.store.log)
+            .map_err(SealError::io("moving into the bucket", &local.name))?;
+        let remote = SealedFile::open(tier::name(number), Arc::new(RemoteFile::new(marker)), self.store.cache())?;
+        let rows = u64::from(local.facts.rows);
+        let index = FileIndex::open(&self.folder, &local.header, local.trailer.file_bytes, rows);
+        // Without its index the segment stays where it is: that would have to be built from the bucket.
+        let Some(index) = index else { return Ok(()) };
+        self.store.replace_segment(Arc::new(Segment::sealed(Arc::new(remote), Index::File(index))));
+        // Ordering: the marker has its name durably before the local file goes.
+        self.folder.remove(&local.name).map_err(SealError::io("removing", &local.name))?;
+        self.folder.sync().map_err(SealError::io("removing", &local.name))
+    }
+
+    /// Deletes objects whose segment was written anew since.
+    fn forget_stale(&self) -> Result<(), SealError> {
+        for number in tier::list(&self.folder)? {
+            let name = sealed::name(number);
+            match self.folder.open(&name, Access::Read) {
+                Ok(file) => tier::forget_stale(&self.folder, number, file.as_ref())
+                    .map_err(SealError::io("deleting the object of", &name))?,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(SealError::io("opening", &name)(error)),
+            }
+        }
+        Ok(())
+    }
+
     fn seal_all(&mut self) -> Result<usize, SealError> {
         self.failed.clear();
         let mut count = 0;
@@ -175,6 +247,7 @@ impl Sealer {
 
     fn drop_payloads(&self, ranges: &[RangeInclusive<Position>]) -> Result<DropReport, SealError> {
         let mut report = DropReport::default();
+        self.forget_stale()?;
         let segments = self.store.segments();
         for pair in segments.windows(2) {
             let [segment, next] = pair else { continue };
@@ -187,6 +260,7 @@ impl Sealer {
                 report.payloads += present;
             }
         }
+        self.forget_stale()?;
         Ok(report)
     }
 

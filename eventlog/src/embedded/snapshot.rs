@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::disk::{Folder, LocalDisk};
+use super::disk::{Access, Folder, LocalDisk};
 use super::error::OpenError;
 use super::mark::{self, Mark};
 use super::recovery::{headers, numbers, walk};
@@ -48,7 +48,9 @@ pub fn snapshot(directory: &Path) -> Result<Snapshot, OpenError> {
     let mut files = Vec::with_capacity(headers.len());
     for opened in closed {
         let name = opened.name();
-        let bytes = opened.file.len().map_err(OpenError::io("reading", &name))?;
+        // Of a segment that lives in a bucket the marker is copied, which is shorter.
+        let file = folder.open(&name, Access::Read).map_err(OpenError::io("opening", &name))?;
+        let bytes = file.len().map_err(OpenError::io("reading", &name))?;
         files.push(SnapshotFile { name, bytes, closed: true });
     }
     let last = &newest.header;

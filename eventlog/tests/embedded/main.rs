@@ -22,4 +22,5 @@ mod python_reader;
 mod readings;
 mod sealing;
 mod support;
+mod tiering;
 mod transparency;

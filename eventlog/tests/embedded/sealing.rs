@@ -238,3 +238,48 @@ async fn a_damaged_segment_is_not_sealed() {
     assert_eq!(files(directory.path(), "unpublished").len(), 0);
     assert!(log.sealing().failures > 0);
 }
+
+/// The mixed signals of the research notes, 16 of them with 8,192 readings each: half random walks in steps of 0.01, a quarter noise, a quarter steps.
+#[tokio::test]
+async fn mixed_signals_take_four_bytes_a_reading_at_most() {
+    use eventlog::frames::{Reading, StatusCode, Value};
+
+    let directory = tempfile::tempdir().unwrap();
+    let log = EmbeddedLog::open(directory.path(), Options::default()).unwrap();
+    let mut state = 7_u64;
+    let mut chance = move || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    };
+    let mut unit = move || (chance() >> 11) as f64 / (1_u64 << 52) as f64 - 1.0;
+    let mut levels = [100.0; 16];
+    for frame in 0..16_i64 {
+        let mut readings = Vec::new();
+        for step in frame * 512..frame * 512 + 512 {
+            for (number, level) in levels.iter_mut().enumerate() {
+                *level = match number % 4 {
+                    0 | 1 => ((*level + unit() * 0.5) * 100.0).round() / 100.0,
+                    2 => 50.0 + unit(),
+                    _ if unit() > 0.96 => (unit() * 10.0).round() * 5.0,
+                    _ => *level,
+                };
+                readings.push(Reading {
+                    signal: format!("loom-{number:02}.signal").into(),
+                    time: jiff::Timestamp::from_millisecond(1_700_000_000_000 + step * 100).unwrap(),
+                    sequence: Some(step as u64),
+                    value: Value::Float(*level),
+                    status: StatusCode::GOOD,
+                });
+            }
+        }
+        let event = crate::mixed::frame_event(frame as u64, readings);
+        let _ = log.append(AppendCondition::none(), vec![event]).await.unwrap();
+    }
+    assert_eq!(seal(&log).await, 1);
+    let status = log.sealing();
+    let each = |bytes: u64| bytes as f64 / (16.0 * 8192.0);
+    println!("{} bytes appended, {} sealed", status.bytes_before, status.bytes_after);
+    assert!(each(status.bytes_after) < 4.0, "{:.2} bytes a reading", each(status.bytes_after));
+}

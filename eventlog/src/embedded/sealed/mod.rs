@@ -177,7 +177,9 @@ impl From<ReadError> for OpenError {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Corrupt { position, file, reason } => Self::Corrupt { position, file, reason },
-            ReadError::Io { file, source } => Self::Io { action: "reading", file, source },
+            ReadError::Io { file, source } | ReadError::Unreachable { file, source } => {
+                Self::Io { action: "reading", file, source }
+            }
             other => Self::Io { action: "reading", file: SUFFIX.to_owned(), source: std::io::Error::other(other) },
         }
     }
