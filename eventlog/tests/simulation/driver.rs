@@ -33,6 +33,7 @@ pub struct Tested {
     pub flips: u64,
     pub flips_reported: u64,
     pub opens_interrupted: u64,
+    pub sealed: u64,
     pub seen: Seen,
 }
 
@@ -163,6 +164,10 @@ impl Run {
         let calls = 1 + self.chance.below(40);
         let mut broken = false;
         for _ in 0..calls {
+            if self.chance.per_mille(30) {
+                // Whether it comes through or meets a fault: the log is the same afterwards.
+                self.tested.sealed += log.seal_all().await.map_or(0, |sealed| sealed as u64);
+            }
             self.clock.fetch_add(self.chance.below(2_000) as i64 - 500, Ordering::Relaxed);
             broken = if self.chance.per_mille(80) { self.burst(&log).await } else { self.call(&log, broken).await }
                 || broken;
@@ -345,7 +350,7 @@ impl Run {
                 seen
             }
         };
-        if reported && name.ends_with(".segment") {
+        if reported && (name.ends_with(".segment") || name.ends_with(".sealed")) {
             assert!(verified.is_err(), "{name}, byte {byte}, bit {bit}: verify did not see what reading saw");
         }
         self.tested.flips_reported += u64::from(reported);
@@ -366,7 +371,7 @@ impl Tested {
         }
     }
 
-    fn counts(&mut self) -> [&mut u64; 21] {
+    fn counts(&mut self) -> [&mut u64; 22] {
         let Seen {
             writes,
             syncs,
@@ -391,6 +396,7 @@ impl Tested {
             &mut self.flips,
             &mut self.flips_reported,
             &mut self.opens_interrupted,
+            &mut self.sealed,
             writes,
             syncs,
             failed_writes,
