@@ -42,6 +42,8 @@ pub enum Permission {
     Consume,
     /// What the log keeps of streams: retention, truncation, deletion.
     ManageLog,
+    /// Erasures and legal holds.
+    Erase,
 }
 
 impl Permission {
@@ -53,6 +55,7 @@ impl Permission {
             Self::WriteModels => "change models",
             Self::Consume => "take part in groups of consumers",
             Self::ManageLog => "manage the log",
+            Self::Erase => "erase personal data or to hold it",
         }
     }
 }
@@ -65,7 +68,7 @@ impl Role {
             Permission::ReadLog => matches!(self, Self::Engineer | Self::Auditor | Self::Admin),
             Permission::WriteEvents => matches!(self, Self::Operator | Self::Engineer | Self::Admin),
             Permission::WriteModels | Permission::Consume => matches!(self, Self::Engineer | Self::Admin),
-            Permission::ManageLog => matches!(self, Self::Admin),
+            Permission::ManageLog | Permission::Erase => matches!(self, Self::Admin),
         }
     }
 }

@@ -58,6 +58,8 @@ enum Command {
     Demo(DemoArguments),
     /// Bring in history from CSV and JSON-lines files.
     Import(ImportArguments),
+    /// Erase a person or a customer for ever, on a running server: `millwright erase person:P-17 --reason "left the company"`.
+    Erase(EraseArguments),
     /// Recheck every checksum and digest of the log.
     Verify,
     /// Rebuild every projection in memory and print its digest.
@@ -120,6 +122,28 @@ pub struct ImportArguments {
     pub files: Vec<PathBuf>,
 }
 
+/// What `erase` takes.
+#[derive(Debug, Args)]
+pub struct EraseArguments {
+    /// Who: `person:ID` or `customer:ID`.
+    pub subject: String,
+    /// Why. It stays in the log for ever, and must not say again what is erased.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// The legal basis (`GDPR Art. 17(1)(a)`).
+    #[arg(long, value_name = "TEXT")]
+    pub basis: Option<String>,
+    /// Who asked for it: a pseudonym or the number of a request, never a name.
+    #[arg(long, value_name = "TEXT")]
+    pub requested_by: Option<String>,
+    /// The server.
+    #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    pub server: String,
+    /// The token for that server.
+    #[arg(long, env = "MILLWRIGHT_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub token: Option<String>,
+}
+
 /// How a command prints its result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
@@ -167,6 +191,7 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         }
         Command::Demo(arguments) => runtime.block_on(commands::demo::run(config, arguments, output)),
         Command::Import(arguments) => runtime.block_on(commands::import::run(config, arguments, output)),
+        Command::Erase(arguments) => runtime.block_on(commands::erase::run(arguments, output)),
         Command::Verify => commands::verify::run(&config, output),
         Command::Replay { to } => runtime.block_on(commands::replay::run(&config, to.as_deref(), output)),
         Command::Rebuild { projections } => runtime.block_on(commands::rebuild::run(config, &projections, output)),

@@ -38,6 +38,16 @@ pub struct Config {
     pub mqtt: Vec<MqttConfig>,
     /// OPC UA servers to subscribe to.
     pub opcua: Vec<OpcUaConfig>,
+    /// The keys of personal data.
+    pub privacy: PrivacyConfig,
+}
+
+/// The keys of personal data.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PrivacyConfig {
+    /// A file with 64 hexadecimal digits: the key that wraps every data key on disk. Without it the data keys lie unwrapped in their folder.
+    pub master_key_file: Option<PathBuf>,
 }
 
 /// The log.
@@ -87,6 +97,7 @@ impl Default for Config {
             tokens: Vec::new(),
             mqtt: Vec::new(),
             opcua: Vec::new(),
+            privacy: PrivacyConfig::default(),
         }
     }
 }

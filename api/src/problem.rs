@@ -180,7 +180,8 @@ impl From<eventlog::AppendError> for Problem {
                 Self::unavailable(error.to_string())
             }
             E::Closed => Self::unavailable("the server is stopping"),
-            E::Poisoned(_) | E::Check(_) => Self::internal(&error),
+            E::Erased { .. } => Self::gone(error),
+            E::Poisoned(_) | E::Check(_) | E::Key(_) => Self::internal(&error),
         }
     }
 }

@@ -52,7 +52,7 @@ pub(crate) async fn events(log: &dyn EventLog) -> Vec<domain::Event> {
         .into_iter()
         .filter_map(|entry| match entry.content {
             Content::Event(event) => Some(*event),
-            Content::Readings(_) => None,
+            Content::Readings(_) | Content::Gone { .. } => None,
             Content::Unknown { event_type, reason } => panic!("{event_type} was not understood: {reason}"),
         })
         .collect()

@@ -99,6 +99,10 @@ ids! {
     NonconformanceId "nonconformance";
     /// A person, by personnel number or pseudonym.
     PersonId "person";
+    /// A customer, by customer number or pseudonym.
+    CustomerId "customer";
+    /// A legal hold.
+    HoldId "legal hold";
     /// A registered model.
     ModelName "model";
     /// A deployment of a model version to an asset or a class.

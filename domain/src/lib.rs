@@ -13,6 +13,7 @@
 pub mod events;
 pub mod ids;
 pub mod kpi;
+pub mod personal;
 pub mod rules;
 pub mod taxonomy;
 pub mod units;

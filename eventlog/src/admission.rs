@@ -74,7 +74,7 @@ pub(crate) fn check_call(condition: &AppendCondition, events: &[NewEvent]) -> Re
 }
 
 /// Checks one event and answers roughly how many bytes it takes.
-fn check_event(event: &NewEvent) -> Result<usize, AppendError> {
+pub(crate) fn check_event(event: &NewEvent) -> Result<usize, AppendError> {
     limit("the payload in bytes", event.payload.len(), MAX_PAYLOAD_BYTES)?;
     limit("the number of tags", event.tags.len(), MAX_TAGS)?;
     let header = json_bytes(event.stream.as_str())

@@ -4,10 +4,12 @@ use std::pin::Pin;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
+use uuid::Uuid;
 
+use crate::privacy::KeyError;
 use crate::{
     AppendCondition, EventId, Filter, InvalidName, LogId, NewEvent, Page, Position, ReadingsPage, ReadingsQuery,
-    Record, Revision, StreamId, TimeSpan, Window,
+    Record, Revision, StreamId, Tag, TimeSpan, Window,
 };
 
 /// A future that an engine hands out behind the trait.
@@ -227,6 +229,17 @@ pub enum AppendError {
     /// The log could not be read to check the condition.
     #[error("the condition could not be checked")]
     Check(#[source] ReadError),
+    /// A new event is about a data subject that was erased; nothing of the call was written.
+    #[error("{subject} was erased: nothing new about it is taken")]
+    Erased {
+        /// The event.
+        id: EventId,
+        /// The subject's name.
+        subject: Tag,
+    },
+    /// The key that the event must be encrypted with cannot be had; nothing was written.
+    #[error("the data key of an event cannot be had; nothing was written")]
+    Key(#[source] KeyError),
 }
 
 impl AppendError {
@@ -276,6 +289,23 @@ pub enum ReadError {
     /// The derived index could not be read; it can be deleted and is then rebuilt.
     #[error("the index failed: {0}")]
     Index(String),
+    /// The payload is encrypted with a key that is neither there nor destroyed by an erasure: the folder of the keys is not the one that belongs to the log.
+    #[error("the data key {key} of record {position} is missing, and its subject was not erased")]
+    KeyMissing {
+        /// The record.
+        position: Position,
+        /// The key's id.
+        key: Uuid,
+    },
+    /// The payload's key could not be read.
+    #[error("the data key of record {position} cannot be read")]
+    Key {
+        /// The record.
+        position: Position,
+        /// Why.
+        #[source]
+        source: KeyError,
+    },
     /// The log is closed.
     #[error("the log is closed")]
     Closed,

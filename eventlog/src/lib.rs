@@ -37,6 +37,7 @@ pub mod frames;
 pub mod groups;
 pub mod memory;
 pub mod metadata;
+pub mod privacy;
 pub mod transparency;
 pub mod upcast;
 

@@ -1,8 +1,10 @@
 //! The log in memory: for tests and for replay. It keeps the whole contract except that nothing survives the process.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use parking_lot::RwLock;
 use tokio::sync::watch;
@@ -15,7 +17,7 @@ use crate::subscription::{PageSource, follow};
 use crate::transparency::LeafSource;
 use crate::{
     AppendCondition, AppendError, Appended, BoxFuture, BoxStream, Clock, Digest, Direction, EventId, EventLog, Filter,
-    LogId, NewEvent, Page, Position, Query, ReadError, Record, Revision, StreamId, Tree,
+    LogId, NewEvent, Page, PayloadState, Position, Query, ReadError, Record, Revision, StreamId, Tree,
 };
 
 /// A log in memory. Clones share the records; the log closes (and its subscriptions end) when the last clone is dropped.
@@ -54,6 +56,17 @@ impl MemoryLog {
         let id = LogId::new(Uuid::now_v7());
         let shared = Arc::new(Shared { id, state: RwLock::new(State::default()) });
         Self { shared, announce: Arc::new(watch::Sender::new(Position::START)), clock }
+    }
+
+    /// Drops the payloads of these positions for ever; everything else of the records stays.
+    pub fn drop_payloads(&self, positions: &[RangeInclusive<Position>]) {
+        let mut state = self.shared.state.write();
+        for record in &mut state.records {
+            if positions.iter().any(|range| range.contains(&record.position)) {
+                record.payload = Bytes::new();
+                record.payload_state = PayloadState::Dropped;
+            }
+        }
     }
 
     fn append_now(&self, condition: &AppendCondition, events: Vec<NewEvent>) -> Result<Appended, AppendError> {

@@ -83,6 +83,8 @@ pub enum PayloadState {
     Present,
     /// The payload was dropped for ever, by a rule of retention or an erasure; [`Record::payload`] is empty.
     Dropped,
+    /// The payload's key was destroyed with the data subject that it is about, so that nobody can read it again; [`Record::payload`] is empty.
+    Erased,
 }
 
 /// An event on its way into the log.
@@ -272,8 +274,25 @@ impl Record {
         hash_leaf(&self.leaf())
     }
 
+    /// Whether this record, as its readers see it, is that event: what its author decides is the same. An encrypted record is compared by its
+    /// plaintext; one whose payload is gone by everything else, because nothing is left to compare the payload with.
+    pub fn is(&self, event: &NewEvent) -> bool {
+        let payload_digest = match (self.payload_state, self.data_key_id) {
+            (PayloadState::Present, None) | (PayloadState::Dropped, None) => self.payload_digest,
+            (PayloadState::Present, Some(_)) => {
+                PayloadDigest { algorithm: DigestAlgorithm::Sha256, digest: Digest::of(&self.payload) }
+            }
+            (PayloadState::Dropped, Some(_)) | (PayloadState::Erased, _) => event.payload_digest,
+        };
+        self.content_digest_with(payload_digest) == event.content_digest()
+    }
+
     /// See [`NewEvent::content_digest`].
     pub fn content_digest(&self) -> Digest {
+        self.content_digest_with(self.payload_digest)
+    }
+
+    fn content_digest_with(&self, payload_digest: PayloadDigest) -> Digest {
         content_digest(&ContentParts {
             stream: &self.stream,
             event_type: &self.event_type,
@@ -282,7 +301,7 @@ impl Record {
             source: self.source.as_deref(),
             external_id: self.external_id.as_deref(),
             content_type: self.content_type,
-            payload_digest: self.payload_digest,
+            payload_digest,
         })
     }
 }

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use domain::Event;
 use eventlog::frames::{self, Frame, Reading};
 use eventlog::{
-    ContentType, DigestAlgorithm, EventId, EventType, InvalidName, NewEvent, PayloadDigest, Position, Record, Revision,
-    StreamId, Tag,
+    ContentType, DigestAlgorithm, EventId, EventType, InvalidName, NewEvent, PayloadDigest, PayloadState, Position,
+    Record, Revision, StreamId, Tag,
 };
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -49,6 +49,12 @@ pub enum Content {
     Event(Box<Event>),
     /// Readings.
     Readings(Frame),
+    /// Something whose payload is gone for ever: erased with the data subject that it was about, or expired. Its header is all that is left. A fold counts it and
+    /// takes nothing else from it; what it had taken from it before, it forgets at the event that says so.
+    Gone {
+        /// The record's type.
+        event_type: EventType,
+    },
     /// Something that this program does not know: kept, shown, and folded by nobody.
     Unknown {
         /// The record's type.
@@ -62,6 +68,7 @@ impl Entry {
     /// Decodes a record. What cannot be decoded becomes [`Content::Unknown`]: the log is the truth, also where this program is too old for it.
     pub fn decode(record: Record) -> Self {
         let content = match record.content_type {
+            _ if record.payload_state != PayloadState::Present => Content::Gone { event_type: record.event_type },
             ContentType::Frame => match frames::decode(&record.payload) {
                 Ok(frame) => Content::Readings(frame),
                 Err(error) => Content::Unknown { event_type: record.event_type, reason: error.to_string() },
@@ -94,7 +101,7 @@ impl Entry {
     pub fn event(&self) -> Option<&Event> {
         match &self.content {
             Content::Event(event) => Some(event),
-            Content::Readings(_) | Content::Unknown { .. } => None,
+            Content::Readings(_) | Content::Gone { .. } | Content::Unknown { .. } => None,
         }
     }
 
@@ -102,8 +109,13 @@ impl Entry {
     pub fn readings(&self) -> Option<&Frame> {
         match &self.content {
             Content::Readings(frame) => Some(frame),
-            Content::Event(_) | Content::Unknown { .. } => None,
+            Content::Event(_) | Content::Gone { .. } | Content::Unknown { .. } => None,
         }
+    }
+
+    /// Whether the entry makes read models forget: what was on disk before it must not stay there.
+    pub fn makes_forget(&self) -> bool {
+        matches!(self.event(), Some(Event::SubjectErased(_) | Event::RetentionApplied(_)))
     }
 }
 

@@ -13,6 +13,7 @@
 
 pub mod filters;
 pub mod folds;
+pub mod retention;
 pub mod trace;
 
 mod digest;
@@ -22,6 +23,7 @@ mod history;
 mod lifting;
 mod memory;
 mod pages;
+mod personal;
 mod projection;
 mod reactor;
 mod read_models;
@@ -37,6 +39,7 @@ pub use handle::{ProjectionHandle, RequestError, WaitError};
 pub use history::{AsOf, Fact, History};
 pub use lifting::{decode_event, event_from_value};
 pub use memory::{MemoryProjection, Shared};
+pub use personal::{subject_tag, subjects_policy};
 pub use projection::{Fold, Projection, ProjectionError};
 pub use reactor::{Reactor, ReactorError, ReactorHandle, ReactorOptions, reaction_id, start_reactor};
 pub use read_models::{Folds, ReadModels, Replay, replay};

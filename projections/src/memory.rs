@@ -1,6 +1,6 @@
 //! Read models in memory, snapshotted with their checkpoint.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use eventlog::{BoxFuture, Digest, Filter, Position};
@@ -48,10 +48,23 @@ impl<F: Fold> Shared<F> {
 ///
 /// A crash loses what was applied since the last snapshot; the log has it. A snapshot of another [`Fold::VERSION`], or one that cannot be
 /// read, is thrown away and the state is rebuilt.
+///
+/// A state that had to forget is written to a new file, which takes the place of the old one: a store that is written in place keeps old
+/// bytes in pages that it does not use at present. Until then the old file counts, whose checkpoint lies before, so that a crash makes the state
+/// forget again.
 pub struct MemoryProjection<F: Fold> {
     shared: Shared<F>,
-    store: Option<Arc<Database>>,
+    store: Option<Store>,
     snapshot_at: Option<Position>,
+    /// Whether the file still holds what the state has forgotten.
+    must_scrub: bool,
+}
+
+/// The file of a snapshot.
+#[derive(Clone)]
+struct Store {
+    path: PathBuf,
+    database: Arc<Database>,
 }
 
 impl<F: Fold> MemoryProjection<F> {
@@ -62,16 +75,45 @@ impl<F: Fold> MemoryProjection<F> {
     pub fn open(dir: Option<&Path>) -> Result<(Self, Shared<F>), ProjectionError> {
         let Some(dir) = dir else {
             let shared = Shared::new(F::default(), Position::START);
-            return Ok((Self { shared: shared.clone(), store: None, snapshot_at: None }, shared));
+            return Ok((Self { shared: shared.clone(), store: None, snapshot_at: None, must_scrub: false }, shared));
         };
         std::fs::create_dir_all(dir).map_err(store_error::<F>)?;
-        let database = open_database::<F>(&dir.join(format!("{}.redb", F::NAME)))?;
+        let path = dir.join(format!("{}.redb", F::NAME));
+        let database = open_database::<F>(&path)?;
         let (state, checkpoint, snapshot_at) = match load::<F>(&database)? {
             Some((state, checkpoint)) => (state, checkpoint, Some(checkpoint)),
             None => (F::default(), Position::START, None),
         };
         let shared = Shared::new(state, checkpoint);
-        Ok((Self { shared: shared.clone(), store: Some(Arc::new(database)), snapshot_at }, shared))
+        let store = Some(Store { path, database: Arc::new(database) });
+        Ok((Self { shared: shared.clone(), store, snapshot_at, must_scrub: false }, shared))
+    }
+}
+
+impl Store {
+    fn unfinished(&self) -> PathBuf {
+        self.path.with_extension("redb.unfinished")
+    }
+
+    /// An empty file beside this one.
+    fn beside<F: Fold>(&self) -> Result<Self, ProjectionError> {
+        let beside = self.unfinished();
+        match std::fs::remove_file(&beside) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(store_error::<F>(error)),
+            _ => {}
+        }
+        let database = Database::create(&beside).map_err(store_error::<F>)?;
+        Ok(Self { path: self.path.clone(), database: Arc::new(database) })
+    }
+
+    /// Gives the file that was made beside the name of the old one, whose bytes are no file's any more.
+    fn take_place<F: Fold>(&self) -> Result<(), ProjectionError> {
+        let renamed = std::fs::rename(self.unfinished(), &self.path);
+        let folder = self.path.parent().unwrap_or(&self.path);
+        renamed
+            .and_then(|()| std::fs::File::open(folder))
+            .and_then(|folder| folder.sync_all())
+            .map_err(store_error::<F>)
     }
 }
 
@@ -166,19 +208,29 @@ impl<F: Fold> Projection for MemoryProjection<F> {
         }
         cell.checkpoint = through;
         drop(cell);
+        self.must_scrub |= entries.iter().any(Entry::makes_forget);
         Box::pin(std::future::ready(Ok(())))
     }
 
     fn flush(&mut self) -> BoxFuture<'_, Result<(), ProjectionError>> {
         Box::pin(async move {
             let Some(store) = self.store.clone() else { return Ok(()) };
-            if self.snapshot_at == Some(self.shared.checkpoint()) {
+            if self.snapshot_at == Some(self.shared.checkpoint()) && !self.must_scrub {
                 return Ok(());
             }
-            let shared = self.shared.clone();
-            let saved =
-                tokio::task::spawn_blocking(move || save::<F>(&store, &shared)).await.map_err(store_error::<F>)??;
+            let (shared, anew) = (self.shared.clone(), self.must_scrub);
+            let saved = tokio::task::spawn_blocking(move || {
+                let store = if anew { store.beside::<F>()? } else { store };
+                let saved = save::<F>(&store.database, &shared)?;
+                if anew {
+                    store.take_place::<F>()?;
+                }
+                Ok((store, saved))
+            });
+            let (store, saved) = saved.await.map_err(store_error::<F>)??;
+            self.store = Some(store);
             self.snapshot_at = Some(saved);
+            self.must_scrub = false;
             Ok(())
         })
     }
@@ -191,7 +243,7 @@ impl<F: Fold> Projection for MemoryProjection<F> {
 impl<F: Fold> Rebuildable for MemoryProjection<F> {
     fn beside(&self) -> BoxFuture<'_, Result<Self, ProjectionError>> {
         let shared = Shared::new(F::default(), Position::START);
-        Box::pin(std::future::ready(Ok(Self { shared, store: None, snapshot_at: None })))
+        Box::pin(std::future::ready(Ok(Self { shared, store: None, snapshot_at: None, must_scrub: false })))
     }
 
     fn replace(&mut self, rebuilt: Self) -> BoxFuture<'_, Result<(), ProjectionError>> {
@@ -201,6 +253,8 @@ impl<F: Fold> Rebuildable for MemoryProjection<F> {
             std::mem::swap(&mut *old, &mut *new);
         }
         self.snapshot_at = None;
+        // What the old state held and the new one does not may be in the file.
+        self.must_scrub = true;
         Box::pin(std::future::ready(Ok(())))
     }
 }

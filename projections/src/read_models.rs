@@ -13,6 +13,8 @@ use crate::folds::episodes::Episodes;
 use crate::folds::genealogy::Genealogy;
 use crate::folds::latest::Latest;
 use crate::folds::models::Models;
+use crate::folds::people::People;
+use crate::folds::privacy::Privacy;
 use crate::folds::quality::Quality;
 use crate::folds::quarantine::Quarantine;
 use crate::folds::states::States;
@@ -93,6 +95,10 @@ read_models! {
     quarantine: Quarantine;
     /// Counts over the log.
     statistics: Statistics;
+    /// Names and contacts of people and customers: the only read model that holds any.
+    people: People;
+    /// Erasures, legal holds and what expired.
+    privacy: Privacy;
 }
 
 /// What a replay found.

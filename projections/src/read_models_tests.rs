@@ -1,17 +1,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::events::PersonRegistered;
+use domain::personal::DataSubject;
 use eventlog::memory::MemoryLog;
-use eventlog::{AppendCondition, EventLog, Position};
+use eventlog::privacy::{DataKeys, EncryptedLog};
+use eventlog::{AppendCondition, AppendError, EventLog, Position};
 use proptest::prelude::*;
 use tokio_util::sync::CancellationToken;
 
 use super::{Folds, ReadModels, replay};
 use crate::folds::genealogy::NodeKind;
 use crate::folds::quality::QualityScope;
-use crate::testing::{history, logged, time};
+use crate::testing::{erased, history, logged, sealed, time};
 use crate::trace::{TraceRequest, query};
-use crate::{AsOf, Fold};
+use crate::{AsOf, Fold, subject_tag, subjects_policy};
 
 const WAIT: Duration = Duration::from_secs(60);
 
@@ -50,6 +53,7 @@ fn answers(folds: &Folds, as_of: AsOf) -> Vec<String> {
     answers.push(format!("{:?}", folds.episodes.counts(as_of)));
     answers.push(format!("{:?}", folds.quality.totals(&QualityScope::default(), as_of)));
     answers.extend(folds.quality.nonconformances(as_of).map(|view| format!("{view:?}")));
+    answers.extend(folds.people.find("", as_of).map(|(subject, fact)| format!("{subject} {fact:?}")));
     answers.extend(folds.alarms.all(as_of).map(|view| format!("{view:?}")));
     answers.extend(folds.discrepancies.at(as_of).map(|view| format!("{view:?}")));
     answers.extend(folds.models.deployments(as_of).map(|view| format!("{view:?}")));
@@ -162,7 +166,103 @@ fn random_histories_reach_every_fold() {
     let empty = Folds::default().digests();
     let same: Vec<_> =
         folds.digests().into_iter().filter(|digest| empty.contains(digest)).map(|(name, _)| name).collect();
-    assert_eq!(same, [crate::folds::quarantine::Quarantine::NAME]);
+    // Nothing is erased in these histories: looking back would differ from standing there.
+    assert_eq!(same, [crate::folds::quarantine::Quarantine::NAME, crate::folds::privacy::Privacy::NAME]);
     assert!(answers(&folds, AsOf::LATEST).len() > 100);
     assert!(folds.discrepancies.at(AsOf::LATEST).count() > 0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    /// A read model that lived through erasures is the same as one that is built anew after them, and no file of a snapshot holds a name any more.
+    #[test]
+    fn live_equals_a_rebuild_after_erasures(
+        seeds in prop::collection::vec(any::<u64>(), 10..120),
+        erasures in prop::collection::btree_map(0_usize..120, prop::sample::select(vec!["person:P0", "person:P1", "customer:C0", "person:nobody"]), 1..4),
+        cuts in prop::collection::vec(1_usize..12, 1..10),
+    ) {
+        runtime().block_on(async {
+            let (dir, keys) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+            let keys = Arc::new(DataKeys::open(keys.path(), None).unwrap());
+            let log = Arc::new(EncryptedLog::new(Arc::new(MemoryLog::new()), Arc::clone(&keys), subjects_policy()));
+            let live: Arc<dyn EventLog> = Arc::clone(&log) as Arc<dyn EventLog>;
+            let cancel = CancellationToken::new();
+            let (models, set) = ReadModels::start(&live, Some(dir.path()), &cancel).unwrap();
+            let mut cuts = cuts.iter().cycle();
+            let mut rest = *cuts.next().unwrap();
+            for (event, index) in history(&seeds).into_iter().zip(0_usize..) {
+                match log.append(AppendCondition::none(), vec![event]).await {
+                    Ok(_) | Err(AppendError::Erased { .. }) => {}
+                    Err(error) => panic!("{error}"),
+                }
+                if let Some(subject) = erasures.get(&index) {
+                    // Whoever holds names has one of them when it is erased.
+                    let subject = DataSubject::parse(subject).unwrap();
+                    append_event(&*log, 10_000 + index as u64, erased(&subject.to_string())).await;
+                    keys.shred(&subject_tag(&subject).unwrap()).unwrap();
+                }
+                rest -= 1;
+                if rest == 0 {
+                    rest = *cuts.next().unwrap();
+                    set.wait_for(log.tail().previous().unwrap(), WAIT).await.unwrap();
+                }
+            }
+            set.wait_for(log.tail().previous().unwrap(), WAIT).await.unwrap();
+            let (folds, replayed) = replay(&*log, None).await.unwrap();
+            assert_eq!(replayed.compare(&set.digests().await.unwrap()), (ReadModels::NAMES.len(), vec![]));
+            for (index, subject) in erasures.iter().filter(|(index, _)| **index < seeds.len()) {
+                let subject = DataSubject::parse(subject).unwrap();
+                assert!(folds.people.party(&subject, AsOf::LATEST).is_none(), "{index}");
+                assert!(models.privacy.read(|privacy, _| privacy.erasure_of(&subject).is_some()));
+            }
+            cancel.cancel();
+            set.stopped().await;
+        });
+    }
+}
+
+async fn append_event(log: &dyn EventLog, number: u64, event: domain::Event) {
+    let _appended = log.append(AppendCondition::none(), vec![sealed(number, None, event)]).await.unwrap();
+}
+
+/// What is erased is gone from the files at once, and not only from memory: a store that is written in place would keep it in free pages.
+#[test]
+fn an_erasure_leaves_no_name_in_any_file() {
+    runtime().block_on(async {
+        const NAME: &str = "Zhang Wei of the early shift";
+        let (dir, keys_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let keys = Arc::new(DataKeys::open(keys_dir.path(), None).unwrap());
+        let log = Arc::new(EncryptedLog::new(Arc::new(MemoryLog::new()), Arc::clone(&keys), subjects_policy()));
+        let live: Arc<dyn EventLog> = Arc::clone(&log) as Arc<dyn EventLog>;
+        let cancel = CancellationToken::new();
+        let (_, set) = ReadModels::start(&live, Some(dir.path()), &cancel).unwrap();
+        let person = domain::ids::PersonId::new("P-17").unwrap();
+        for number in 0..50 {
+            let name = domain::Text::guessed(&format!("{NAME} {number}"));
+            let event = PersonRegistered { person: person.clone(), name, contact: None, note: None };
+            append_event(&*log, number, event.into()).await;
+            set.wait_for(Position::new(number), WAIT).await.unwrap();
+            set.flush().await.unwrap();
+        }
+        assert!(files_with(dir.path(), NAME) > 0, "the name is in a snapshot before it is erased");
+        append_event(&*log, 1_000, erased("person:P-17")).await;
+        keys.shred(&subject_tag(&DataSubject::Person(person)).unwrap()).unwrap();
+        set.wait_for(Position::new(50), WAIT).await.unwrap();
+        assert_eq!(files_with(dir.path(), NAME), 0);
+        cancel.cancel();
+        set.stopped().await;
+        assert_eq!(files_with(dir.path(), NAME), 0);
+        // The snapshot that took the old one's place is a whole one.
+        let cancel = CancellationToken::new();
+        let (_, set) = ReadModels::start(&live, Some(dir.path()), &cancel).unwrap();
+        assert!(set.statuses().iter().all(|status| status.lag == 0), "{:?}", set.statuses());
+        cancel.cancel();
+        set.stopped().await;
+    });
+}
+
+fn files_with(dir: &std::path::Path, text: &str) -> usize {
+    let files = std::fs::read_dir(dir).unwrap().map(|entry| std::fs::read(entry.unwrap().path()).unwrap());
+    files.filter(|bytes| bytes.windows(text.len()).any(|window| window == text.as_bytes())).count()
 }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::handle::{MAX_WAITING_REQUESTS, Progress, Request};
 use crate::pages::Pages;
-use crate::{Projection, ProjectionError, ProjectionHandle, Rebuildable, RequestError};
+use crate::{Entry, Projection, ProjectionError, ProjectionHandle, Rebuildable, RequestError};
 
 /// The longest time between two flushes of a projection that changes.
 pub const FLUSH_EVERY: Duration = Duration::from_secs(60);
@@ -108,8 +108,12 @@ impl<P: Projection> Worker<P> {
     async fn step(&mut self, end: Position) {
         if !self.has_failed() && self.projection.checkpoint() < end {
             match advance(self.name, &*self.log, &mut self.pages, &mut self.projection).await {
-                Ok(applied) => {
+                Ok(Advance { applied, forgets }) => {
                     self.unflushed += applied;
+                    if forgets {
+                        // Ordering: what was forgotten is gone from the disk, too, before anybody learns that the projection has come so far.
+                        self.flush().await;
+                    }
                     self.publish();
                 }
                 Err(error) => self.fail(&error),
@@ -139,6 +143,7 @@ impl<P: Projection> Worker<P> {
                 self.pages = Pages::new(self.projection.filter());
                 self.progress.send_modify(|progress| progress.failed = None);
                 self.publish();
+                self.unflushed += 1;
                 self.flush().await;
                 Ok(self.projection.checkpoint())
             }
@@ -218,18 +223,26 @@ impl<P: Projection> Worker<P> {
     }
 }
 
+/// What one page did.
+struct Advance {
+    /// How many entries were applied, and one more for the page.
+    applied: u64,
+    /// Whether an entry made the projection forget something.
+    forgets: bool,
+}
+
 async fn advance<P: Projection>(
     name: &'static str,
     log: &dyn EventLog,
     pages: &mut Pages,
     projection: &mut P,
-) -> Result<u64, ProjectionError> {
+) -> Result<Advance, ProjectionError> {
     let page = pages
         .next(log, projection.checkpoint(), None)
         .await
         .map_err(|source| ProjectionError::Log { projection: name, source })?;
     projection.apply(&page.entries, page.through).await?;
-    Ok(page.entries.len() as u64 + 1)
+    Ok(Advance { applied: page.entries.len() as u64 + 1, forgets: page.entries.iter().any(Entry::makes_forget) })
 }
 
 fn error_chain(error: &dyn std::error::Error) -> String {

@@ -64,6 +64,13 @@ pub(crate) fn frame(position: u64, readings: Vec<(&str, i64, f64)>) -> NewEvent 
     seal_readings("shed", readings, meta).unwrap()
 }
 
+pub(crate) fn erased(subject: &str) -> Event {
+    let subject = domain::personal::DataSubject::parse(subject).unwrap();
+    let data_key = eventlog::privacy::DataKeys::id_of(&crate::subject_tag(&subject).unwrap());
+    let reason = Text::new("离职", "left");
+    SubjectErased { subject, reason, basis: None, requested_by: None, data_key }.into()
+}
+
 pub(crate) fn metres(start_m: f64, end_m: f64) -> Option<Interval> {
     Some(Interval { start_m, end_m })
 }
@@ -151,7 +158,7 @@ impl Dice {
     #[expect(clippy::too_many_lines, reason = "one arm for each kind of event")]
     fn event(&mut self) -> Event {
         let d = self;
-        match d.below(34) {
+        match d.below(38) {
             0 => AssetRegistered {
                 asset: d.asset(),
                 name: d.text(),
@@ -390,6 +397,21 @@ impl Dice {
                 code: d.code(),
                 text: d.text(),
                 severity: 500,
+            }
+            .into(),
+            33 | 34 => PersonRegistered {
+                person: d.person(),
+                name: d.text(),
+                contact: d.some(|d| d.name("phone ", 9)),
+                note: None,
+            }
+            .into(),
+            35 => QualificationGranted { person: d.person(), skill: d.code(), until: None }.into(),
+            36 => CustomerRegistered {
+                customer: CustomerId::new(&d.name("C", 2)).unwrap(),
+                name: d.text(),
+                contact: None,
+                note: d.some(Self::text),
             }
             .into(),
             _ => AlarmCleared { alarm: AlarmId::new(&d.name("alarm", 3)).unwrap(), asset: d.asset() }.into(),

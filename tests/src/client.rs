@@ -51,6 +51,16 @@ impl Client {
         Ok((response.status(), response.text().await?))
     }
 
+    /// GET: the status, the headers and the body as bytes.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn bytes(&self, path: &str) -> anyhow::Result<(StatusCode, reqwest::header::HeaderMap, Vec<u8>)> {
+        let response = self.request(reqwest::Method::GET, path).send().await.with_context(|| format!("GET {path}"))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        Ok((status, headers, response.bytes().await?.to_vec()))
+    }
+
     /// GET: the JSON of an answer that must be good.
     ///
     /// # Errors

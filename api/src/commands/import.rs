@@ -54,7 +54,7 @@ async fn into_folder(
         .with_context(|| format!("making the data folder {}", config.data_dir.display()))?;
     let embedded =
         engine::open_log(config).context("is a server running on this folder? Then name it with --server")?;
-    let log = std::sync::Arc::clone(&embedded) as std::sync::Arc<dyn EventLog>;
+    let log = engine::privacy::open(config, &embedded).await? as std::sync::Arc<dyn EventLog>;
     let ingest =
         Ingest::start(std::sync::Arc::clone(&log), Some(&engine::ingest_folder(&config.data_dir)), Limits::default())
             .await?;

@@ -1,6 +1,7 @@
 //! What each command of the command line does.
 
 pub mod demo;
+pub mod erase;
 pub mod import;
 pub mod rebuild;
 pub mod replay;

@@ -16,8 +16,9 @@ use crate::engine;
 /// # Errors
 /// When a server runs on the folder, or `to` is neither a position nor a time.
 pub async fn run(config: &Config, to: Option<&str>, output: Output) -> anyhow::Result<()> {
-    let log = engine::open_log(config)
+    let embedded = engine::open_log(config)
         .context("a replay needs the folder for itself; ask a running server for /api/v1/projections/digests")?;
+    let log = engine::privacy::open(config, &embedded).await?;
     let last = match to {
         None => log.tail().previous(),
         Some(text) => last_position(log.as_ref(), text).await?,
@@ -26,7 +27,7 @@ pub async fn run(config: &Config, to: Option<&str>, output: Output) -> anyhow::R
     let digests = digests(log.as_ref(), last).await?;
     let items: Vec<Value> = digests.into_iter().map(|(name, digest)| json!({"name": name, "digest": digest})).collect();
     let shown = json!({"to": last, "seconds": started.elapsed().as_secs_f64(), "items": items});
-    log.close();
+    embedded.close();
     print(output, &shown, |shown| {
         format!(
             "replayed to {} in {:.1} s\n{}",

@@ -1,5 +1,6 @@
 //! Everything that runs: the log, the projections, the ways in, the registry. Opened in one order, closed in the reverse one.
 
+pub mod privacy;
 mod rates;
 
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use connectors::opcua::OpcUaSource;
 use connectors::status::SourceSnapshot;
 use eventlog::embedded::{EmbeddedLog, Options};
 use eventlog::groups::Groups;
+use eventlog::privacy::EncryptedLog;
 use eventlog::{Direction, EventLog, Filter, Position, QueryItem};
 use knowledge::Knowledge;
 use parking_lot::Mutex;
@@ -36,6 +38,7 @@ mod folder {
     pub const ARTIFACTS: &str = "artifacts";
     pub const REACTORS: &str = "reactors";
     pub const OPCUA: &str = "opcua";
+    pub const KEYS: &str = "keys";
 }
 
 /// The derived folders: each can be deleted while nothing runs, and is built again from the log.
@@ -56,6 +59,7 @@ pub struct Engine {
     /// The groups of competing consumers.
     pub groups: Groups,
     embedded: Arc<EmbeddedLog>,
+    encrypted: Arc<EncryptedLog>,
     projections: ProjectionSet,
     reactors: Mutex<Vec<projections::ReactorHandle>>,
     reactors_dir: PathBuf,
@@ -136,7 +140,9 @@ impl Engine {
         std::fs::create_dir_all(&config.data_dir)
             .with_context(|| format!("making the data folder {}", config.data_dir.display()))?;
         let embedded = open_log(config)?;
-        let log: Arc<dyn EventLog> = Arc::clone(&embedded) as Arc<dyn EventLog>;
+        // Ordering: erasures are enforced before anything reads, so that no read model takes in what a restored key would open.
+        let encrypted = privacy::open(config, &embedded).await?;
+        let log: Arc<dyn EventLog> = Arc::clone(&encrypted) as Arc<dyn EventLog>;
         let stop_followers = CancellationToken::new();
         let (read, mut set) =
             ReadModels::start(&log, Some(&config.data_dir.join(folder::PROJECTIONS)), &stop_followers)
@@ -166,6 +172,7 @@ impl Engine {
             registry,
             groups,
             embedded,
+            encrypted,
             projections: set,
             reactors: Mutex::default(),
             reactors_dir,
@@ -233,6 +240,11 @@ impl Engine {
             Some(projection) => projection.wait_for(position, timeout).await.map_err(wait_problem),
             None => Err(Problem::unavailable(format!("projection {name} does not run"))),
         }
+    }
+
+    /// The log as it is encrypted, with its keys.
+    pub fn encrypted(&self) -> &Arc<EncryptedLog> {
+        &self.encrypted
     }
 
     /// The running projections.

@@ -10,7 +10,7 @@ use eventlog::{
     AppendCondition, AppendError, Direction, EventId, NewEvent, Position, Query as LogQuery, QueryItem, Tag,
 };
 use jiff::Timestamp;
-use projections::{Entry, Meta};
+use projections::{Content, Entry, Meta};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -55,21 +55,40 @@ pub async fn command(
         let elsewhere = "models and deployments are changed through /api/v1/models and /api/v1/deployments, which check that a version can be loaded";
         return Err(Problem::invalid("command", elsewhere));
     }
+    if is_of_privacy(&body.command) {
+        let elsewhere =
+            "erasures and legal holds are made through /api/v1/erasures and /api/v1/legal-holds, which carry them out";
+        return Err(Problem::invalid("command", elsewhere));
+    }
     let command = Command::from_value(&body.command, body.data).map_err(|error| match &error {
         InvalidCommand::Unknown(_) => Problem::invalid("command", error),
         InvalidCommand::Data { .. } => Problem::invalid("data", error),
     })?;
     let id = body.id.map_or_else(EventId::generate, EventId::new);
-    if let Some(logged) = carried_out(&app, id, &command).await? {
+    let time = body.time.unwrap_or_else(Timestamp::now);
+    carry_out(&app, &caller, command, id, time).await
+}
+
+/// Decides a command on what is known, and logs what follows from it; under a known id, answers what was logged then.
+///
+/// # Errors
+/// A 422 problem with the reason when a rule refuses it.
+pub(super) async fn carry_out(
+    app: &App,
+    caller: &Caller,
+    command: Command,
+    id: EventId,
+    time: Timestamp,
+) -> Result<(StatusCode, axum::Json<Logged>), Problem> {
+    if let Some(logged) = carried_out(app, id, &command).await? {
         return Ok((StatusCode::OK, axum::Json(logged)));
     }
-    let time = body.time.unwrap_or_else(Timestamp::now);
     for _ in 0..MAX_ATTEMPTS {
-        let (states, known_to) = states(&app, &command).await?;
+        let (states, known_to) = states(app, &command).await?;
         let events = decide(&states, command.clone()).map_err(|rejection| {
             Problem::refused(format!("{} ({}, {})", rejection.reason, rejection.rule, rejection.on))
         })?;
-        let sealed = seal_all(&events, id, time, &caller)?;
+        let sealed = seal_all(&events, id, time, caller)?;
         let condition = AppendCondition {
             streams: Vec::new(),
             no_match_after: Some((touching(&command, &events)?, known_to.previous())),
@@ -92,14 +111,14 @@ pub async fn command(
             }
             // The same command, sent twice at once, has been carried out meanwhile.
             Err(AppendError::IdConflict { .. }) => {
-                return match carried_out(&app, id, &command).await? {
+                return match carried_out(app, id, &command).await? {
                     Some(logged) => Ok((StatusCode::OK, axum::Json(logged))),
                     None => Err(Problem::conflict(format!("id {id} is taken by another event"))),
                 };
             }
             // Something happened to one of these things meanwhile: decide again on what is known now.
             Err(AppendError::QueryMatched { .. }) => {
-                if let Some(logged) = carried_out(&app, id, &command).await? {
+                if let Some(logged) = carried_out(app, id, &command).await? {
                     return Ok((StatusCode::OK, axum::Json(logged)));
                 }
             }
@@ -116,12 +135,20 @@ fn is_of_the_registry(command: &str) -> bool {
     command.starts_with("model.") || command.starts_with("deployment.")
 }
 
+/// Whether the command is carried out where it also has an effect.
+fn is_of_privacy(command: &str) -> bool {
+    command.starts_with("subject.") || command.starts_with("legal_hold.")
+}
+
 /// The answer to a command that was carried out before under the same id.
 async fn carried_out(app: &App, id: EventId, command: &Command) -> Result<Option<Logged>, Problem> {
     let Some(first) = app.engine.log.position_of(event_id(id, 0)).await? else { return Ok(None) };
     let records = app.engine.log.read(first, Direction::Forward, LogQuery::all(), 1).await?;
     let logged = records.into_iter().next().map(Entry::decode);
+    // What was erased since cannot be compared any more: the id alone says that it was this command.
+    let erased = logged.as_ref().is_some_and(|entry| matches!(entry.content, Content::Gone { .. }));
     if let Command::Propose(proposed) = command
+        && !erased
         && logged.as_ref().and_then(Entry::event) != Some(&**proposed)
     {
         return Err(Problem::conflict(format!("id {id} names another event (position {first})")));
@@ -208,7 +235,10 @@ pub(super) fn rule_types() -> Result<Vec<eventlog::EventType>, Problem> {
 pub async fn names(caller: Caller) -> Result<axum::Json<Page>, Problem> {
     caller.must(Permission::ReadKnowledge)?;
     Ok(axum::Json(Page {
-        items: Command::names().filter(|name| !is_of_the_registry(name)).map(|name| json!({"command": name})).collect(),
+        items: Command::names()
+            .filter(|name| !is_of_the_registry(name) && !is_of_privacy(name))
+            .map(|name| json!({"command": name}))
+            .collect(),
         next_cursor: None,
     }))
 }

@@ -28,6 +28,9 @@ pub const MAX_READINGS: usize = MAX_BATCH_READINGS;
 /// The types that Millwright says itself, by their beginnings.
 const OWN_TYPES: [&str; 4] = ["model.", "deployment.", "prediction.", "input."];
 
+/// The types that are said together with what they say being done: nobody reports them.
+const DONE_TYPES: [&str; 3] = ["subject.", "legal_hold.", "retention."];
+
 /// An event that happened.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -134,6 +137,11 @@ pub async fn report(
     if reports.iter().any(|report| OWN_TYPES.iter().any(|own| report.r#type.starts_with(own))) {
         // What the registry and the intake say themselves: only for those who may change models, for example to move a history.
         caller.must(Permission::WriteModels)?;
+    }
+    if let Some(report) = reports.iter().find(|report| DONE_TYPES.iter().any(|own| report.r#type.starts_with(own))) {
+        let elsewhere =
+            "is not reported but done: through /api/v1/erasures, /api/v1/legal-holds, or by a retention class";
+        return Err(Problem::invalid("type", format!("{} {elsewhere}", report.r#type)));
     }
     if reports.len() > MAX_EVENTS {
         return Err(Problem::too_large(format!("{} events, one request takes {MAX_EVENTS}", reports.len())));

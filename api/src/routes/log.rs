@@ -3,12 +3,12 @@
 use std::convert::Infallible;
 
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::sse::{Event as ServerSentEvent, KeepAlive, Sse};
 use eventlog::frames;
 use eventlog::{
-    ContentType, Direction, EventType, Filter, Position, Query as LogQuery, QueryItem, Record, Revision, StreamId, Tag,
-    TimeSpan, Window,
+    ContentType, Direction, EventType, Filter, PayloadState, Position, Query as LogQuery, QueryItem, Record, Revision,
+    StreamId, Tag, TimeSpan, Window,
 };
 use futures::{Stream, StreamExt};
 use serde::Deserialize;
@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use utoipa::IntoParams;
 
 use super::common::{Page, page_size, parse_optional_time, with};
+use super::privacy::show_erasure;
 use crate::auth::{Caller, Permission};
 use crate::extract::Query;
 use crate::problem::Problem;
@@ -152,7 +153,65 @@ pub async fn one(
     }
     let records = app.engine.log.read(position, Direction::Forward, Filter::all(), 1).await?;
     let record = records.first().ok_or_else(|| Problem::not_found("position", &index.to_string()))?;
-    Ok(axum::Json(show(record, Detail::Full)))
+    let shown = show(record, Detail::Full);
+    match record.payload_state {
+        PayloadState::Present => Ok(axum::Json(shown)),
+        PayloadState::Erased | PayloadState::Dropped => Ok(axum::Json(with(shown, [("gone", gone(&app, record)?)]))),
+    }
+}
+
+/// Why a payload is gone, by whom, and where the log says so; null while the read model has not come to that.
+fn gone(app: &App, record: &Record) -> Result<Value, Problem> {
+    app.engine.privacy.read(|privacy, _| {
+        if let Some(erasure) = record.data_key_id.and_then(|key| privacy.erasure_by_key(key)) {
+            return Ok(with(show_erasure(erasure)?, [("by", json!("erasure"))]));
+        }
+        Ok(privacy.expiry_of(record.position).map_or(Value::Null, |expiry| {
+            json!({"by": "retention", "class": expiry.class, "before": expiry.before, "position": expiry.position,
+                "record_time": expiry.record_time, "actor": expiry.actor})
+        }))
+    })
+}
+
+/// The payload as it is stored, byte by byte: encrypted where it is personal. Its SHA-256, or for a frame the digest of its columns, is what the record's leaf commits to.
+#[utoipa::path(get, path = "/api/v1/log/{position}/payload", tag = "log", params(("position" = u64, Path, description = "The record's position")),
+    responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>,
+        description = "The bytes; the header `Millwright-Payload-Digest` has `ALGORITHM=DIGEST`, `Millwright-Data-Key` the id of the key that they are encrypted with"),
+        (status = 410, body = Problem, description = "Dropped for ever"), (status = "4XX", body = Problem)))]
+pub async fn payload(
+    State(app): State<App>,
+    caller: Caller,
+    Path(index): Path<String>,
+) -> Result<(HeaderMap, bytes::Bytes), Problem> {
+    caller.must(Permission::ReadLog)?;
+    let position: u64 =
+        index.parse().map_err(|_| Problem::invalid("position", format!("{index:?} is not a position")))?;
+    let position = Position::new(position);
+    if position >= app.engine.log.tail() {
+        return Err(Problem::not_found("position", &index));
+    }
+    let records = app.engine.encrypted().stored().read(position, Direction::Forward, Filter::all(), 1).await?;
+    let record = records.into_iter().next().ok_or_else(|| Problem::not_found("position", &index))?;
+    if record.payload_state != PayloadState::Present {
+        return Err(Problem::gone(format!(
+            "the payload of record {position} was dropped; /api/v1/log/{position} says why"
+        )));
+    }
+    let mut headers = HeaderMap::new();
+    let mut put = |name: &'static str, value: String| -> Result<(), Problem> {
+        let value = HeaderValue::from_str(&value).map_err(|error| Problem::internal(&error))?;
+        headers.insert(name, value);
+        Ok(())
+    };
+    let digest = record.payload_digest;
+    put("millwright-payload-digest", format!("{}={}", digest.algorithm.as_str(), digest.digest))?;
+    // What is encrypted is bytes to everybody without the key, whatever its plaintext is.
+    let content_type = if record.data_key_id.is_some() { ContentType::Octets } else { record.content_type };
+    put("content-type", content_type.as_str().to_owned())?;
+    if let Some(key) = record.data_key_id {
+        put("millwright-data-key", key.to_string())?;
+    }
+    Ok((headers, record.payload))
 }
 
 /// Which part of a stream.
@@ -272,6 +331,7 @@ pub enum Detail {
 /// A record as JSON.
 pub fn show(record: &Record, detail: Detail) -> Value {
     let data = match record.content_type {
+        _ if record.payload_state != PayloadState::Present => Value::Null,
         ContentType::Json => serde_json::from_slice(&record.payload).unwrap_or(Value::Null),
         ContentType::Frame => show_frame(&record.payload, detail),
         ContentType::Octets => json!({"bytes": record.payload.len()}),
@@ -291,10 +351,12 @@ pub fn show(record: &Record, detail: Detail) -> Value {
         "actor": record.actor,
         "correlation_id": record.correlation_id,
         "causation_id": record.causation_id,
+        "data_key_id": record.data_key_id,
         "content_type": record.content_type,
         "digest_algorithm": record.payload_digest.algorithm,
         "payload_digest": record.payload_digest.digest,
         "leaf_digest": record.leaf_digest(),
+        "payload_state": record.payload_state,
         "data": data,
     })
 }

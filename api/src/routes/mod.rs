@@ -13,6 +13,7 @@ pub mod models;
 pub mod operations;
 pub mod pages;
 pub mod plant;
+pub mod privacy;
 pub mod state;
 pub mod trace;
 
@@ -46,6 +47,7 @@ use crate::server::App;
         (name = "knowledge", description = "The five knowledge bases: search, statistics, diagnosis"),
         (name = "trace", description = "Where it came from, and where it went"),
         (name = "models", description = "The registry: models, versions, deployments, predictions"),
+        (name = "privacy", description = "People and customers by name, erasures, legal holds, what expired"),
         (name = "operations", description = "Health, metrics, projections, quarantine, discrepancies")
     ),
     components(schemas(Problem))
@@ -62,6 +64,7 @@ pub fn all() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(commands::event_types))
         .routes(routes!(log::read))
         .routes(routes!(log::one))
+        .routes(routes!(log::payload))
         .routes(routes!(log::stream))
         .routes(routes!(log::live))
         .routes(routes!(metadata::stream, metadata::set_stream))
@@ -108,6 +111,11 @@ pub fn all() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(operations::statistics))
         .routes(routes!(operations::projections))
         .routes(routes!(operations::digests))
+        .routes(routes!(privacy::erase, privacy::erasures))
+        .routes(routes!(privacy::place_hold, privacy::holds))
+        .routes(routes!(privacy::release_hold))
+        .routes(routes!(privacy::subjects))
+        .routes(routes!(privacy::subject))
         .routes(routes!(health::alive))
         .routes(routes!(health::alive_too))
         .routes(routes!(health::ready))

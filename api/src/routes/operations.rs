@@ -155,6 +155,7 @@ async fn quarantined(app: &App, index: &str) -> Result<(Entry, InputQuarantined)
             }
             _ => Err(unknown()),
         },
+        Content::Gone { .. } => Err(Problem::gone(format!("the payload of record {index} expired or was erased"))),
         Content::Readings(_) | Content::Unknown { .. } => Err(unknown()),
     }
 }

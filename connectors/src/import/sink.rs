@@ -95,7 +95,8 @@ impl LogSink {
                 Err(error) => outcome.refused.push(Refusal { index, reason: error.to_string() }),
             }
         }
-        for _ in 0..MAX_RACES {
+        let mut races = 0;
+        while races < MAX_RACES {
             // Invariant: an append never names a known id, since the log refuses a batch of which only a part is known.
             waiting = self.unknown(waiting, &mut outcome).await?;
             if waiting.is_empty() {
@@ -107,7 +108,10 @@ impl LogSink {
                     outcome.added += waiting.len() as u64;
                     return Ok(outcome);
                 }
-                Err(AppendError::IdConflict { position: Some(_), .. }) => {}
+                Err(AppendError::IdConflict { position: Some(_), .. }) => races += 1,
+                Err(error @ AppendError::Erased { id, .. }) => {
+                    refuse(&mut waiting, &mut outcome, |event| event.id == id, &error.to_string());
+                }
                 Err(AppendError::Invalid { id, reason }) => {
                     refuse(&mut waiting, &mut outcome, |event| event.id == id, &reason);
                 }
@@ -130,7 +134,7 @@ impl LogSink {
                 continue;
             };
             let records = self.log.read(position, Direction::Forward, Filter::all(), 1).await?;
-            if records.first().is_some_and(|record| record.content_digest() == event.content_digest()) {
+            if records.first().is_some_and(|record| record.is(&event)) {
                 outcome.known += 1;
             } else {
                 let reason = format!(

@@ -110,6 +110,7 @@ impl IngestError {
                     | AppendError::Invalid { .. }
                     | AppendError::Name(_)
                     | AppendError::IdConflict { .. }
+                    | AppendError::Erased { .. }
             ),
             Self::Read(_) | Self::Index(_) | Self::Closed => false,
         }

@@ -1,10 +1,14 @@
 //! Foreign events: idempotent, also when a redelivery is cut otherwise than the first delivery.
+//!
+//! A new event about a data subject that was erased is not taken. In its place goes a note that something came and was not kept, so that nothing is
+//! dropped in silence and nothing personal comes back.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use eventlog::{AppendCondition, AppendError, Appended, Direction, EventId, EventLog, Filter, NewEvent, Position};
+use eventlog::{AppendCondition, AppendError, Appended, Direction, EventId, EventLog, Filter, NewEvent, Position, Tag};
 
+use super::quarantine::{self, Quarantined};
 use super::{EventsReceipt, IngestError, IngestStatistics};
 
 pub(super) async fn append(
@@ -17,6 +21,41 @@ pub(super) async fn append(
     }
     let received = events.len() as u64;
     IngestStatistics::add(&statistics.events_received, received);
+    let mut events = events;
+    // Each turn puts a note in the place of one event, so that there are at most as many turns as events.
+    loop {
+        match append_known(log, statistics, events.clone(), received).await {
+            Err(IngestError::Append(error)) => {
+                let AppendError::Erased { id, subject } = &*error else { return Err(IngestError::Append(error)) };
+                let Some(event) = events.iter_mut().find(|event| event.id == *id) else {
+                    return Err(IngestError::Append(error));
+                };
+                *event = not_kept(event, subject)?;
+            }
+            settled => return settled,
+        }
+    }
+}
+
+/// The note in the place of an event that is not kept. It follows from the event's id, so that a redelivery is the same note.
+fn not_kept(event: &NewEvent, subject: &Tag) -> Result<NewEvent, IngestError> {
+    let (source, occurrence) = (event.source.as_deref().unwrap_or(&event.actor), event.id.to_string());
+    quarantine::seal(&Quarantined {
+        source,
+        address: event.stream.as_str(),
+        field: None,
+        reason: &format!("{} about {subject}, which was erased: what it said is not kept", event.event_type),
+        payload: &[],
+        occurrence: Some(&occurrence),
+    })
+}
+
+async fn append_known(
+    log: &Arc<dyn EventLog>,
+    statistics: &IngestStatistics,
+    events: Vec<NewEvent>,
+    received: u64,
+) -> Result<EventsReceipt, IngestError> {
     // Most calls are entirely new or an exact repetition: one append settles both.
     let receipt = match log.append(AppendCondition::none(), events.clone()).await {
         Ok(appended) => EventsReceipt {
@@ -90,8 +129,7 @@ async fn split(
             continue;
         };
         let records = log.read(position, Direction::Forward, Filter::all(), 1).await?;
-        let same =
-            records.first().is_some_and(|record| record.position == position && record.content_digest() == digest);
+        let same = records.first().is_some_and(|record| record.position == position && record.is(&event));
         if !same {
             return Err(IngestError::IdConflict { id: event.id, position: Some(position) });
         }

@@ -5,6 +5,8 @@ use domain::Event;
 use eventlog::embedded::{EmbeddedLog, Options};
 use eventlog::frames::{StatusCode, Value};
 use eventlog::memory::MemoryLog;
+use eventlog::privacy::{DataKeys, EncryptedLog};
+use eventlog::{Direction, Filter};
 use projections::{Meta, seal};
 use proptest::prelude::*;
 
@@ -312,4 +314,49 @@ proptest! {
             rebuilt.close().await;
         });
     }
+}
+
+/// A message about somebody who was erased comes again, or a new one comes: it is acknowledged, nothing personal comes back, and what came with it is kept.
+#[tokio::test]
+async fn what_is_about_an_erased_subject_is_noted_and_not_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let keys = Arc::new(DataKeys::open(dir.path(), None).unwrap());
+    let stored: Arc<dyn EventLog> = Arc::new(MemoryLog::new());
+    let log: Arc<dyn EventLog> =
+        Arc::new(EncryptedLog::new(Arc::clone(&stored), Arc::clone(&keys), projections::subjects_policy()));
+    let ingest = Ingest::start(Arc::clone(&log), None, Limits::default()).await.unwrap();
+    let person = |number: &str| {
+        let data = serde_json::json!({"person": "P-17", "name": {"en": "Zhang Wei"}});
+        let event = Event::from_value("person.registered", 1, data).unwrap();
+        seal(&event, Meta::foreign("mqtt:hr", "mqtt:hr", number, None)).unwrap()
+    };
+    ingest.events(vec![person("1"), fault("F-1")]).await.unwrap();
+    keys.shred(&eventlog::Tag::of("person", "P-17").unwrap()).unwrap();
+
+    let again = ingest.events(vec![person("1"), fault("F-1")]).await.unwrap();
+    assert_eq!((again.appended, again.repeated), (0, 2));
+    let cut = ingest.events(vec![person("1"), fault("F-2")]).await.unwrap();
+    assert_eq!((cut.appended, cut.repeated), (1, 1));
+    let new = ingest.events(vec![person("2"), fault("F-3"), person("3")]).await.unwrap();
+    assert_eq!((new.appended, new.repeated), (3, 0));
+    let redelivered = ingest.events(vec![person("2"), fault("F-3"), person("3")]).await.unwrap();
+    assert_eq!((redelivered.appended, redelivered.repeated), (0, 3));
+
+    let mut notes = 0;
+    for event in testing::events(&*log).await {
+        match event {
+            Event::InputQuarantined(note) => {
+                assert!(note.reason.contains("person:P-17, which was erased"), "{note:?}");
+                assert_eq!((note.text.as_deref(), note.base64), (Some(""), None));
+                notes += 1;
+            }
+            Event::FaultObserved(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(notes, 2);
+    let records = stored.read(Position::START, Direction::Forward, Filter::all(), 100).await.unwrap();
+    assert_eq!(records.len(), 6);
+    assert!(!records.iter().any(|record| record.payload.windows(5).any(|bytes| bytes == b"Zhang")));
+    ingest.close().await;
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use eventlog::frames::{Column, Frame};
-use eventlog::{Direction, EventLog, Filter, Position, ReadError};
+use eventlog::{Direction, EventLog, Filter, PayloadState, Position, ReadError};
 
 use super::IngestError;
 use super::index::{IndexError, Rows, Span};
@@ -77,7 +77,13 @@ impl Reader<'_> {
             .first()
             .filter(|record| record.position == position)
             .ok_or_else(|| corrupt("the index names a record that the log does not have".to_owned()))?;
-        let frame = eventlog::frames::decode(&record.payload).map_err(|error| corrupt(error.to_string()))?;
+        // What expired is not known any more: a reading that comes again after so long counts as new.
+        let frame = match record.payload_state {
+            PayloadState::Present => {
+                eventlog::frames::decode(&record.payload).map_err(|error| corrupt(error.to_string()))?
+            }
+            PayloadState::Dropped | PayloadState::Erased => Frame { columns: Vec::new() },
+        };
         let frame = Arc::new(frame);
         if self.frames.order.len() >= KEPT_FRAMES
             && let Some(oldest) = self.frames.order.pop_front()

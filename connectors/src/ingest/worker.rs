@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use eventlog::frames::{Reading, Value};
 use eventlog::{
-    AppendCondition, Direction, EventLog, EventType, Filter, MAX_PAGE, NewEvent, Position, QueryItem, ReadError,
+    AppendCondition, Direction, EventLog, EventType, Filter, MAX_PAGE, NewEvent, PayloadState, Position, QueryItem,
+    ReadError,
 };
 use projections::{Meta, READINGS_TYPE, SealError, seal_readings};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
@@ -136,6 +137,8 @@ impl<'a> Worker<'a> {
             for record in page {
                 let position = record.position;
                 match eventlog::frames::decode(&record.payload) {
+                    // What expired has no identities to know.
+                    _ if record.payload_state != PayloadState::Present => {}
                     Ok(frame) => {
                         let readings = frame.readings().map(|(_, reading)| reading).collect();
                         self.observe(readings, position)?;

@@ -27,6 +27,14 @@ fn written() -> Vec<(&'static str, Value)> {
             "signal.calibrated",
             json!({"signal": "L07.warp_tension", "reference": 2.0, "as_found": 2.06, "as_left": 2.001, "unit": "kN", "tolerance": 0.02, "person": "P-31"}),
         ),
+        (
+            "person.registered",
+            json!({"person": "P-12", "name": {"zh": "张伟", "en": "Zhang Wei"}, "contact": "+86 532 5550 0112", "note": {"zh": "早班班长", "en": "leads the early shift"}}),
+        ),
+        (
+            "customer.registered",
+            json!({"customer": "C-4", "name": {"zh": "海蓝服装", "en": "Sea Blue Garments"}, "contact": "purchasing, Ms Lin"}),
+        ),
         ("person.qualified", json!({"person": "P-12", "skill": "weaving", "until": "2027-03-31T16:00:00Z"})),
         ("person.logged_in", json!({"person": "P-12", "asset": "L07"})),
         (
@@ -166,6 +174,22 @@ fn written() -> Vec<(&'static str, Value)> {
         (
             "discrepancy.resolved",
             json!({"event": "0195590c-7c00-7000-8000-000000000002", "person": "P-40", "resolution": {"zh": "重复录入，以第一次为准", "en": "keyed twice; the first one counts"}}),
+        ),
+        (
+            "legal_hold.placed",
+            json!({"hold": "H-2026-3", "scope": {"subjects": ["customer:C-4"], "streams": ["lot-R-7001"], "tags": ["asset:L07"], "from": "2026-01-01T00:00:00Z", "to": "2026-07-01T00:00:00Z"}, "reason": {"zh": "质量索赔", "en": "claim about quality"}, "person": "P-40"}),
+        ),
+        (
+            "subject.erased",
+            json!({"subject": "person:P-12", "reason": {"zh": "离职", "en": "left the company"}, "basis": "GDPR Art. 17(1)(a)", "requested_by": "DSR-88", "data_key": "0195590c-7c00-8000-8000-000000000003"}),
+        ),
+        (
+            "retention.applied",
+            json!({"class": "telemetry", "before": "2026-01-01T00:00:00Z", "ranges": [{"first": 120, "last": 4711}], "records": 4592, "frames": 4592, "readings": 9184000, "carried": [{"signal": "L07.warp_tension", "readings": 4592, "newest": [{"time_ns": 1767225599000000000_i64, "position": 4711, "row": 12, "value": {"float": 2.02}, "status": 0}]}]}),
+        ),
+        (
+            "legal_hold.released",
+            json!({"hold": "H-2026-3", "reason": {"zh": "索赔已结案", "en": "the claim is settled"}, "person": "P-40"}),
         ),
     ]
 }

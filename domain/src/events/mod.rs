@@ -10,6 +10,7 @@ pub mod maintenance;
 pub mod models;
 pub mod people;
 pub mod plant;
+pub mod privacy;
 pub mod production;
 pub mod quality;
 pub mod weaving;
@@ -27,6 +28,7 @@ pub use maintenance::*;
 pub use models::*;
 pub use people::*;
 pub use plant::*;
+pub use privacy::*;
 pub use production::*;
 pub use quality::*;
 pub use subjects::{Subject, SubjectKind};
@@ -177,6 +179,12 @@ impl Key for uuid::Uuid {
     }
 }
 
+impl Key for crate::personal::DataSubject {
+    fn text(&self) -> std::borrow::Cow<'_, str> {
+        self.to_string().into()
+    }
+}
+
 macro_rules! id_keys {
     ($($name:ident)*) => {$(impl Key for crate::ids::$name {
         fn text(&self) -> std::borrow::Cow<'_, str> {
@@ -185,7 +193,7 @@ macro_rules! id_keys {
     })*};
 }
 
-id_keys!(EquipmentId AssetId SignalId OrderId LotId FaultId WorkOrderId InspectionId NonconformanceId PersonId ModelName DeploymentId);
+id_keys!(EquipmentId AssetId SignalId OrderId LotId FaultId WorkOrderId InspectionId NonconformanceId PersonId CustomerId HoldId ModelName DeploymentId Code);
 
 events! {
     /// See [`EquipmentDefined`].
@@ -272,12 +280,16 @@ events! {
     "nonconformance.raised" 1 => NonconformanceRaised in "nonconformance" by nonconformance;
     /// See [`DispositionDecided`].
     "nonconformance.decided" 1 => DispositionDecided in "nonconformance" by nonconformance;
+    /// See [`PersonRegistered`].
+    "person.registered" 1 => PersonRegistered in "person" by person;
     /// See [`QualificationGranted`].
     "person.qualified" 1 => QualificationGranted in "person" by person;
     /// See [`PersonLoggedIn`].
     "person.logged_in" 1 => PersonLoggedIn in "person" by person;
     /// See [`PersonLoggedOut`].
     "person.logged_out" 1 => PersonLoggedOut in "person" by person;
+    /// See [`CustomerRegistered`].
+    "customer.registered" 1 => CustomerRegistered in "customer" by customer;
     /// See [`ModelRegistered`].
     "model.registered" 1 => ModelRegistered in "model" by model;
     /// See [`ModelVersionCreated`].
@@ -298,4 +310,12 @@ events! {
     "input.released" 1 => QuarantineReleased in "quarantine" by source;
     /// See [`DiscrepancyResolved`].
     "discrepancy.resolved" 1 => DiscrepancyResolved in "discrepancy" by event;
+    /// See [`SubjectErased`].
+    "subject.erased" 1 => SubjectErased in "erasure" by subject;
+    /// See [`LegalHoldPlaced`].
+    "legal_hold.placed" 1 => LegalHoldPlaced in "hold" by hold;
+    /// See [`LegalHoldReleased`].
+    "legal_hold.released" 1 => LegalHoldReleased in "hold" by hold;
+    /// See [`RetentionApplied`].
+    "retention.applied" 1 => RetentionApplied in "retention" by class;
 }

@@ -30,6 +30,10 @@ pub enum SubjectKind {
     Nonconformance,
     /// A person.
     Person,
+    /// A customer.
+    Customer,
+    /// The register of erasures and legal holds; there is one.
+    Privacy,
     /// A registered model.
     Model,
     /// A deployment.
@@ -52,6 +56,8 @@ impl SubjectKind {
             Self::Inspection => "inspection",
             Self::Nonconformance => "nonconformance",
             Self::Person => "person",
+            Self::Customer => "customer",
+            Self::Privacy => "privacy",
             Self::Model => "model",
             Self::Deployment => "deployment",
         }
@@ -105,6 +111,10 @@ impl List {
 
     fn work_order(&mut self, id: &crate::ids::WorkOrderId) -> &mut Self {
         self.add(SubjectKind::WorkOrder, id.as_str())
+    }
+
+    fn register(&mut self) -> &mut Self {
+        self.add(SubjectKind::Privacy, crate::rules::privacy::REGISTER)
     }
 
     fn model(&mut self, id: &crate::ids::ModelName) -> &mut Self {
@@ -193,6 +203,10 @@ fn collect(event: &Event, list: &mut List) {
         Event::InspectionRecorded(e) => { list.add(SubjectKind::Inspection, e.inspection.as_str()).lots(&e.lot).orders(&e.order).assets(&e.asset).materials(&e.product).people(&e.person); }
         Event::NonconformanceRaised(e) => { list.add(SubjectKind::Nonconformance, e.nonconformance.as_str()).inspections(&e.inspection).lots(&e.lot).orders(&e.order).assets(&e.asset); }
         Event::DispositionDecided(e) => { list.add(SubjectKind::Nonconformance, e.nonconformance.as_str()).lots(&e.lot).people(&e.person); }
+        Event::PersonRegistered(e) => { list.people([&e.person]); }
+        Event::CustomerRegistered(e) => { list.add(SubjectKind::Customer, e.customer.as_str()); }
+        Event::SubjectErased(e) => { list.add(e.subject.kind(), e.subject.id()).register(); }
+        Event::LegalHoldPlaced(_) | Event::LegalHoldReleased(_) => { list.register(); }
         Event::QualificationGranted(e) => { list.people([&e.person]); }
         Event::PersonLoggedIn(e) => { list.people([&e.person]).asset(&e.asset); }
         Event::PersonLoggedOut(e) => { list.people([&e.person]).asset(&e.asset); }
@@ -203,6 +217,6 @@ fn collect(event: &Event, list: &mut List) {
         Event::ModelDeployed(e) => { list.deployment(&e.deployment).model(&e.model); if let super::Target::Asset(asset) = &e.target { list.asset(asset); } }
         Event::DeploymentRetired(e) => { list.deployment(&e.deployment); }
         Event::PredictionMade(e) => { list.deployment(&e.deployment).model(&e.model).asset(&e.asset); }
-        Event::InputQuarantined(_) | Event::QuarantineReleased(_) | Event::DiscrepancyResolved(_) => {}
+        Event::InputQuarantined(_) | Event::QuarantineReleased(_) | Event::DiscrepancyResolved(_) | Event::RetentionApplied(_) => {}
     }
 }

@@ -119,9 +119,11 @@ fn streams_are_keyed_by_the_thing_that_the_event_is_about() {
         inspection.recorded inspection-I-901
         nonconformance.raised nonconformance-NC-55
         nonconformance.decided nonconformance-NC-55
+        person.registered person-P-12
         person.qualified person-P-12
         person.logged_in person-P-12
         person.logged_out person-P-12
+        customer.registered customer-C-4
         model.registered model-weft-arrival
         model.version_created model-weft-arrival
         model.alias_set model-weft-arrival
@@ -131,7 +133,11 @@ fn streams_are_keyed_by_the_thing_that_the_event_is_about() {
         prediction.made prediction-weft-arrival@looms
         input.quarantined quarantine-mqtt:shed-1
         input.released quarantine-mqtt:shed-1
-        discrepancy.resolved discrepancy-0195590c-7c00-7000-8000-000000000002"#]]
+        discrepancy.resolved discrepancy-0195590c-7c00-7000-8000-000000000002
+        subject.erased erasure-person:P-12
+        legal_hold.placed hold-H-2026-3
+        legal_hold.released hold-H-2026-3
+        retention.applied retention-telemetry"#]]
     .assert_eq(&keys.join("\n"));
 }
 

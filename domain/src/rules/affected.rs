@@ -1,8 +1,10 @@
 //! Which aggregates an event touches.
 
+use super::privacy::REGISTER;
 use super::{AggregateKey, AggregateKind};
 use crate::events::Event;
 use crate::ids::{AssetId, LotId, OrderId};
+use crate::personal::DataSubject;
 
 /// Every aggregate whose rules look at the event and whose state it changes, each once, the stream's own first. All of them are among the
 /// event's subjects.
@@ -82,6 +84,11 @@ fn collect(event: &Event, keys: &mut Keys) {
         Event::InspectionRecorded(e) => { keys.add(Kind::Inspection, e.inspection.as_str()); }
         Event::NonconformanceRaised(e) => { keys.add(Kind::Nonconformance, e.nonconformance.as_str()); }
         Event::DispositionDecided(e) => { keys.add(Kind::Nonconformance, e.nonconformance.as_str()); }
+        Event::SubjectErased(e) => {
+            if let DataSubject::Person(person) = &e.subject { keys.add(Kind::Person, person.as_str()); }
+            keys.add(Kind::Privacy, REGISTER);
+        }
+        Event::LegalHoldPlaced(_) | Event::LegalHoldReleased(_) => { keys.add(Kind::Privacy, REGISTER); }
         Event::QualificationGranted(e) => { keys.add(Kind::Person, e.person.as_str()); }
         Event::PersonLoggedIn(e) => { keys.add(Kind::Person, e.person.as_str()); }
         Event::PersonLoggedOut(e) => { keys.add(Kind::Person, e.person.as_str()); }
@@ -93,6 +100,6 @@ fn collect(event: &Event, keys: &mut Keys) {
         Event::DeploymentRetired(e) => { keys.add(Kind::Deployment, e.deployment.as_str()); }
         Event::PredictionMade(e) => { keys.add(Kind::Deployment, e.deployment.as_str()); }
         Event::EquipmentDefined(_) | Event::SignalDefined(_) | Event::CalibrationPerformed(_) | Event::InputQuarantined(_)
-        | Event::QuarantineReleased(_) | Event::DiscrepancyResolved(_) => {}
+        | Event::QuarantineReleased(_) | Event::DiscrepancyResolved(_) | Event::PersonRegistered(_) | Event::CustomerRegistered(_) | Event::RetentionApplied(_) => {}
     }
 }

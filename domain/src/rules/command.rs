@@ -101,14 +101,19 @@ const PROPOSALS: &[(&str, &str)] = &[
     ("inspection.record", "inspection.recorded"),
     ("nonconformance.raise", "nonconformance.raised"),
     ("nonconformance.decide", "nonconformance.decided"),
+    ("person.register", "person.registered"),
     ("person.qualify", "person.qualified"),
     ("person.log_in", "person.logged_in"),
     ("person.log_out", "person.logged_out"),
+    ("customer.register", "customer.registered"),
     ("model.register", "model.registered"),
     ("model.set_alias", "model.alias_set"),
     ("model.remove_alias", "model.alias_removed"),
     ("deployment.retire", "deployment.retired"),
     ("discrepancy.resolve", "discrepancy.resolved"),
+    ("subject.erase", "subject.erased"),
+    ("legal_hold.place", "legal_hold.placed"),
+    ("legal_hold.release", "legal_hold.released"),
 ];
 
 /// Commands that are worked out.

@@ -29,6 +29,7 @@ pub mod model;
 pub mod nonconformance;
 pub mod order;
 pub mod person;
+pub mod privacy;
 pub mod work_order;
 
 #[cfg(test)]
@@ -69,6 +70,8 @@ pub enum AggregateKind {
     Deployment,
     /// A person.
     Person,
+    /// The register of erasures and legal holds.
+    Privacy,
 }
 
 impl AggregateKind {
@@ -85,6 +88,7 @@ impl AggregateKind {
             Self::Model => SubjectKind::Model,
             Self::Deployment => SubjectKind::Deployment,
             Self::Person => SubjectKind::Person,
+            Self::Privacy => SubjectKind::Privacy,
         }
     }
 
@@ -203,6 +207,7 @@ aggregates! {
     Model model;
     Deployment deployment;
     Person person;
+    Privacy privacy;
 }
 
 /// The states of some aggregates: those that a command touches, or all of them in a projection.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Aggregate, Contradiction, contradiction};
 use crate::events::Event;
 use crate::ids::{AssetId, Code, PersonId};
+use crate::personal::DataSubject;
 
 /// How many assets and how many skills a person's state remembers; a weaver minds some dozens of looms.
 pub const MAX_ITEMS: usize = 1024;
@@ -44,6 +45,10 @@ impl Aggregate for State {
             }
             Event::QualificationGranted(e) if self.is(&e.person) && self.skills.len() < MAX_ITEMS => {
                 self.skills.insert(e.skill.clone());
+            }
+            // What came with the person's own events is forgotten; where the person is logged in stands in tags, and stays.
+            Event::SubjectErased(e) if matches!(&e.subject, DataSubject::Person(person) if self.is(person)) => {
+                self.skills.clear();
             }
             _ => {}
         }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::Event;
 use domain::events::{AssetRegistered, CalibrationPerformed, EquipmentDefined, QualificationGranted, SignalDefined};
 use domain::ids::{AssetClass, AssetId, EquipmentId, PersonId, SignalId};
+use domain::personal::DataSubject;
 use eventlog::{Digest, Filter, Position};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -78,6 +79,7 @@ impl Fold for Catalog {
             "person.qualified",
             "person.logged_in",
             "person.logged_out",
+            "subject.erased",
         ])
     }
 
@@ -110,6 +112,11 @@ impl Fold for Catalog {
             }
             Some(Event::PersonLoggedOut(event)) => {
                 self.logins.entry(event.person.clone()).or_default().push(entry, (event.asset.clone(), Change::End));
+            }
+            Some(Event::SubjectErased(event)) => {
+                if let DataSubject::Person(person) = &event.subject {
+                    self.qualifications.remove(person);
+                }
             }
             _ => {}
         }

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use domain::Event;
+use domain::events::{CarriedReading, CarriedValue, RetentionApplied};
 use eventlog::frames::{Column, StatusCode, Value};
 use eventlog::{Digest, Filter, Position};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Entry, Fold, READINGS_TYPE, filters, state_digest};
+use crate::{Content, Entry, Fold, READINGS_TYPE, filters, state_digest};
 
 /// How many recent readings are kept for each signal: what models can look back over.
 pub const RECENT_READINGS: usize = 256;
@@ -87,17 +89,28 @@ impl Series {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Latest {
     signals: BTreeMap<Arc<str>, Series>,
+    /// Frames that had expired before they were read, and whose expiry has not been read yet: only while the model is built anew.
+    expired_frames: u64,
 }
 
 impl Fold for Latest {
     const NAME: &'static str = "latest";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     fn filter() -> Filter {
-        filters::types(&[READINGS_TYPE])
+        filters::types(&[READINGS_TYPE, "retention.applied"])
     }
 
     fn apply(&mut self, entry: &Entry) {
+        match &entry.content {
+            Content::Gone { event_type } if event_type.as_str() == READINGS_TYPE => self.expired_frames += 1,
+            Content::Event(event) => {
+                if let Event::RetentionApplied(expiry) = &**event {
+                    self.carry_over(expiry);
+                }
+            }
+            _ => {}
+        }
         let Some(frame) = entry.readings() else { return };
         for column in &frame.columns {
             if !self.signals.contains_key(&column.signal) {
@@ -112,6 +125,43 @@ impl Fold for Latest {
     fn digest(&self) -> Digest {
         state_digest(self)
     }
+}
+
+/// Whether a fold must take in what an expiry carried over: it met the frames without their payloads. A fold that has read them has it all already.
+/// `expired_frames` counts those that it met.
+pub(super) fn takes_over(expired_frames: &mut u64, expiry: &RetentionApplied) -> bool {
+    match expired_frames.checked_sub(expiry.frames) {
+        Some(others) if expiry.frames > 0 => {
+            *expired_frames = others;
+            true
+        }
+        _ => false,
+    }
+}
+
+/// What a reading says, in the form in which it is carried over.
+pub fn carried(sample: &Sample) -> CarriedReading {
+    let value = match &sample.value {
+        Value::Boolean(value) => CarriedValue::Boolean(*value),
+        Value::Integer(value) => CarriedValue::Integer(*value),
+        Value::Float(value) if value.is_finite() => CarriedValue::Float(*value),
+        Value::Float(value) => CarriedValue::Bits(value.to_bits()),
+        Value::Text(value) => CarriedValue::Text(value.to_string()),
+    };
+    let (position, status) = (sample.position.get(), sample.status.get());
+    CarriedReading { time_ns: sample.time_ns, position, row: sample.row, value, status }
+}
+
+fn taken_over(reading: &CarriedReading) -> Sample {
+    let value = match &reading.value {
+        CarriedValue::Boolean(value) => Value::Boolean(*value),
+        CarriedValue::Integer(value) => Value::Integer(*value),
+        CarriedValue::Float(value) => Value::Float(*value),
+        CarriedValue::Bits(bits) => Value::Float(f64::from_bits(*bits)),
+        CarriedValue::Text(value) => Value::Text(value.as_str().into()),
+    };
+    let (position, status) = (Position::new(reading.position), StatusCode::new(reading.status));
+    Sample { time_ns: reading.time_ns, position, row: reading.row, value, status }
 }
 
 /// Only the last readings of a column can stay: it is sorted by time.
@@ -130,6 +180,17 @@ fn add_column(series: &mut Series, column: &Column, position: Position) {
 }
 
 impl Latest {
+    fn carry_over(&mut self, expiry: &RetentionApplied) {
+        if !takes_over(&mut self.expired_frames, expiry) {
+            return;
+        }
+        for signal in &expiry.carried {
+            let series = self.signals.entry(signal.signal.as_str().into()).or_default();
+            series.count += signal.readings;
+            signal.newest.iter().for_each(|reading| series.add(taken_over(reading)));
+        }
+    }
+
     /// The newest readings of a signal.
     pub fn signal(&self, id: &str) -> Option<&Series> {
         self.signals.get(id)

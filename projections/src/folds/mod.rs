@@ -9,6 +9,8 @@ pub mod genealogy;
 mod genealogy_fold;
 pub mod latest;
 pub mod models;
+pub mod people;
+pub mod privacy;
 pub mod quality;
 pub mod quarantine;
 pub mod states;

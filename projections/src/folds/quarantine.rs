@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::privacy::covers;
 use crate::{AsOf, Entry, Fact, Fold, History, filters, state_digest};
 
 /// A quarantined input; the log has the input itself.
@@ -62,7 +63,7 @@ impl Fold for Quarantine {
     const VERSION: u32 = 1;
 
     fn filter() -> Filter {
-        filters::types(&["input.quarantined", "input.released"])
+        filters::types(&["input.quarantined", "input.released", "retention.applied"])
     }
 
     fn apply(&mut self, entry: &Entry) {
@@ -80,6 +81,10 @@ impl Fold for Quarantine {
             }
             Some(Event::QuarantineReleased(event)) => {
                 self.released.entry(event.quarantined).or_default().push(entry, event.clone());
+            }
+            // An input whose payload expired is known no more; that something was there, its record says.
+            Some(Event::RetentionApplied(expiry)) => {
+                self.inputs.retain(|input| !covers(&expiry.ranges, input.position));
             }
             _ => {}
         }

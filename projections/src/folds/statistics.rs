@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use domain::Event;
 use eventlog::{Digest, Position};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use super::latest::takes_over;
 use crate::{Content, Entry, Fold, READINGS_TYPE, state_digest};
 
 /// Counts of one event type.
@@ -26,6 +28,9 @@ pub struct Statistics {
     pub records: u64,
     /// Readings in frames.
     pub readings: u64,
+    /// Frames that had expired before they were read, and whose expiry has not been read yet: only while the model is built anew.
+    #[serde(default)]
+    pub expired_frames: u64,
     /// Records without an event time.
     pub unknown_time: u64,
     /// Records that this program does not understand.
@@ -48,15 +53,26 @@ pub struct Statistics {
 
 impl Fold for Statistics {
     const NAME: &'static str = "statistics";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     fn apply(&mut self, entry: &Entry) {
         self.records += 1;
         let name = match &entry.content {
-            Content::Event(event) => event.event_type(),
+            Content::Event(event) => {
+                if let Event::RetentionApplied(expiry) = &**event
+                    && takes_over(&mut self.expired_frames, expiry)
+                {
+                    self.readings += expiry.readings;
+                }
+                event.event_type()
+            }
             Content::Readings(frame) => {
                 self.readings += frame.len() as u64;
                 READINGS_TYPE
+            }
+            Content::Gone { event_type } => {
+                self.expired_frames += u64::from(event_type.as_str() == READINGS_TYPE);
+                event_type.as_str()
             }
             Content::Unknown { event_type, .. } => {
                 self.not_understood += 1;

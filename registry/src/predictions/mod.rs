@@ -98,7 +98,7 @@ impl Predictions {
                         }
                     }
                 }
-                Content::Unknown { .. } => {}
+                Content::Gone { .. } | Content::Unknown { .. } => {}
             }
         }
         self.state = Some(state);

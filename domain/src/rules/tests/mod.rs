@@ -4,6 +4,7 @@ mod looms;
 mod lots;
 mod maintenance;
 mod models;
+mod privacy;
 mod properties;
 
 use expect_test::Expect;

@@ -1,0 +1,158 @@
+use std::ops::RangeInclusive;
+
+use domain::events::{HoldScope, RetentionApplied};
+use domain::ids::Code;
+use eventlog::memory::MemoryLog;
+use eventlog::{AppendCondition, Clock, EventLog, Filter, NewEvent, Position};
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+
+use super::{EXPIRING_TYPES, Justified, Newest, RetentionClass, plan};
+use crate::testing::{frame, history, sealed, time};
+use crate::{Folds, replay};
+
+fn class() -> RetentionClass {
+    let types = EXPIRING_TYPES.iter().map(|name| (*name).to_owned()).collect();
+    RetentionClass { class: Code::new("telemetry").unwrap(), types }
+}
+
+/// A log whose record times go up by a second a record.
+fn log() -> MemoryLog {
+    let ticks = std::sync::atomic::AtomicI64::new(0);
+    MemoryLog::with_clock(Clock::from_fn(move || {
+        time(0) + SignedDuration::from_secs(ticks.fetch_add(1, std::sync::atomic::Ordering::SeqCst))
+    }))
+}
+
+fn recorded(position: u64) -> Timestamp {
+    time(0) + SignedDuration::from_secs(i64::try_from(position).unwrap())
+}
+
+async fn append(log: &MemoryLog, event: NewEvent) -> Position {
+    log.append(AppendCondition::none(), vec![event]).await.unwrap().last
+}
+
+fn ranges(expiry: &RetentionApplied) -> Vec<RangeInclusive<Position>> {
+    expiry.ranges.iter().map(|range| Position::new(range.first)..=Position::new(range.last)).collect()
+}
+
+/// Plans, appends the events, and drops: answers how many payloads went.
+async fn expire(log: &MemoryLog, before: Timestamp, holds: &[HoldScope], number: u64) -> u64 {
+    let (folds, _) = replay(log, None).await.unwrap();
+    let planned = plan(log, &class(), before, holds, &Newest::of(&folds.latest)).await.unwrap();
+    let mut dropped = 0;
+    for (expiry, index) in planned.into_iter().zip(0..) {
+        append(log, sealed(number + index, None, expiry.clone())).await;
+        log.drop_payloads(&ranges(&expiry));
+        dropped += expiry.records;
+    }
+    dropped
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    /// A model that read the frames equals one that is built anew from what is left, however often something expires in between.
+    #[test]
+    fn live_equals_a_rebuild_after_expiries(
+        seeds in prop::collection::vec(any::<u64>(), 20..160),
+        at in prop::collection::btree_set(1_usize..160, 1..5),
+        keep in 0_u64..20,
+    ) {
+        runtime().block_on(async {
+            let log = log();
+            let mut live = Folds::default();
+            let mut applied = Position::START;
+            let mut dropped = 0;
+            for (event, index) in history(&seeds).into_iter().zip(0_usize..) {
+                append(&log, event).await;
+                if at.contains(&index) {
+                    let before = recorded(log.tail().get().saturating_sub(keep));
+                    follow(&log, &mut live, &mut applied).await;
+                    dropped += expire(&log, before, &[], 1_000_000 + 1_000 * index as u64).await;
+                }
+            }
+            follow(&log, &mut live, &mut applied).await;
+            let (rebuilt, _) = replay(&log, None).await.unwrap();
+            assert_eq!(rebuilt.digests(), live.digests(), "{dropped} payloads dropped");
+        });
+    }
+}
+
+/// Applies what is new, as a running projection does.
+async fn follow(log: &MemoryLog, folds: &mut Folds, from: &mut Position) {
+    let records = log.read(*from, eventlog::Direction::Forward, Filter::all(), 10_000).await.unwrap();
+    for record in records {
+        *from = record.position.next();
+        folds.apply(&crate::Entry::decode(record));
+    }
+}
+
+#[test]
+fn a_signal_that_fell_silent_keeps_its_last_values() {
+    runtime().block_on(async {
+        let log = log();
+        for number in 0..10 {
+            append(&log, frame(number, vec![("dead", i64::try_from(number).unwrap(), 0.5), ("live", 1, f64::NAN)]))
+                .await;
+        }
+        append(&log, frame(10, vec![("live", 20, 1.5)])).await;
+        let (before, _) = replay(&log, None).await.unwrap();
+        assert_eq!(expire(&log, recorded(9), &[], 100).await, 9);
+        // Done again, nothing is left to do.
+        assert_eq!(expire(&log, recorded(9), &[], 200).await, 0);
+        let (after, _) = replay(&log, None).await.unwrap();
+        assert_eq!(after.latest.signal("dead"), before.latest.signal("dead"));
+        assert_eq!(after.latest.signal("dead").unwrap().count(), 10);
+        assert_eq!(after.latest.value("dead").unwrap().position, Position::new(9));
+        assert_eq!(after.statistics.readings, before.statistics.readings);
+    });
+}
+
+#[test]
+fn what_is_held_does_not_expire_and_expires_when_it_is_released() {
+    runtime().block_on(async {
+        let log = log();
+        for number in 0..6 {
+            append(&log, frame(number, vec![("S", i64::try_from(number).unwrap(), 0.5)])).await;
+        }
+        let during = HoldScope { from: Some(recorded(2)), to: Some(recorded(4)), ..HoldScope::default() };
+        let other = HoldScope { tags: vec!["asset:L07".to_owned()], ..HoldScope::default() };
+        assert_eq!(expire(&log, recorded(100), &[during.clone(), other.clone()], 100).await, 4);
+        assert_eq!(expire(&log, recorded(100), &[during, other.clone()], 200).await, 0);
+        let streams = HoldScope { streams: vec!["readings-shed".to_owned()], ..HoldScope::default() };
+        assert_eq!(expire(&log, recorded(100), &[streams], 300).await, 0);
+        assert_eq!(expire(&log, recorded(100), &[other], 400).await, 2);
+        let (folds, _) = replay(&log, None).await.unwrap();
+        assert_eq!(folds.latest.signal("S").unwrap().count(), 6);
+        assert_eq!(folds.privacy.expiries().len(), 2);
+    });
+}
+
+#[test]
+fn a_payload_may_be_gone_only_where_an_earlier_run_says_so() {
+    runtime().block_on(async {
+        let log = log();
+        for number in 0..6 {
+            append(&log, frame(number, vec![("S", i64::try_from(number).unwrap(), 0.5)])).await;
+        }
+        expire(&log, recorded(3), &[], 100).await;
+        let mut justified = Justified::default();
+        let records = log.read(Position::START, eventlog::Direction::Forward, Filter::all(), 100).await.unwrap();
+        records.iter().for_each(|record| justified.observe(record));
+        let run = |first, last| (Position::new(first), Position::new(last));
+        for (dropped, expected) in [
+            (vec![], None),
+            (vec![run(0, 2)], None),
+            (vec![run(1, 1)], None),
+            (vec![run(0, 3)], Some(3)),
+            (vec![run(0, 2), run(5, 5)], Some(5)),
+        ] {
+            assert_eq!(justified.clone().first_unjustified(&dropped).map(Position::get), expected, "{dropped:?}");
+        }
+    });
+}
