@@ -60,8 +60,8 @@ enum Command {
     Import(ImportArguments),
     /// Erase a person or a customer for ever, on a running server: `millwright erase person:P-17 --reason "left the company"`.
     Erase(EraseArguments),
-    /// Recheck every checksum and digest of the log.
-    Verify,
+    /// Recheck every checksum, digest and signature of a log: in a data folder, in a backup of one, or of a running server.
+    Verify(VerifyArguments),
     /// Rebuild every projection in memory and print its digest.
     Replay {
         /// The last position, or a record time (RFC 3339), to replay; the whole log when absent.
@@ -144,6 +144,29 @@ pub struct EraseArguments {
     pub token: Option<String>,
 }
 
+/// What `verify` takes.
+#[derive(Debug, Args)]
+pub struct VerifyArguments {
+    /// Check a running server over HTTP instead of the data folder.
+    #[arg(long, value_name = "URL")]
+    pub server: Option<String>,
+    /// The token for that server: it must be allowed to read the log (role auditor).
+    #[arg(long, env = "MILLWRIGHT_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub token: Option<String>,
+    /// The log's verifier key, or a file that holds it, from a source that you trust [default: the one beside the log].
+    #[arg(long, value_name = "KEY|FILE")]
+    pub vkey: Option<String>,
+    /// A checkpoint that was saved before: the log must extend it.
+    #[arg(long, value_name = "FILE")]
+    pub since: Option<PathBuf>,
+    /// Save the checkpoint that was verified, for the next `--since`.
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+    /// Fetch every payload from the server, and not a sample of a thousand.
+    #[arg(long, requires = "server")]
+    pub every_payload: bool,
+}
+
 /// How a command prints its result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
@@ -192,7 +215,7 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Demo(arguments) => runtime.block_on(commands::demo::run(config, arguments, output)),
         Command::Import(arguments) => runtime.block_on(commands::import::run(config, arguments, output)),
         Command::Erase(arguments) => runtime.block_on(commands::erase::run(arguments, output)),
-        Command::Verify => commands::verify::run(&config, output),
+        Command::Verify(arguments) => runtime.block_on(commands::verify::run(config, arguments, output)),
         Command::Replay { to } => runtime.block_on(commands::replay::run(&config, to.as_deref(), output)),
         Command::Rebuild { projections } => runtime.block_on(commands::rebuild::run(config, &projections, output)),
         Command::Openapi => commands::openapi(),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use connectors::mqtt::MqttConfig;
 use connectors::opcua::OpcUaConfig;
+use eventlog::transparency::{CosignatureKey, Origin};
 use serde::Deserialize;
 
 use crate::auth::TokenConfig;
@@ -30,6 +31,10 @@ pub struct Config {
     pub surreal: SurrealConfig,
     /// The log.
     pub log: LogConfig,
+    /// How the log shows that it only grows.
+    pub transparency: TransparencyConfig,
+    /// Witnesses that are asked to cosign checkpoints.
+    pub witnesses: Vec<WitnessConfig>,
     /// What one request may cost.
     pub limits: Limits,
     /// Who may ask. Without any, everybody on this machine may do everything.
@@ -56,6 +61,26 @@ pub struct PrivacyConfig {
 pub struct LogConfig {
     /// The size of a segment file in MiB, 1 to 1024.
     pub segment_mib: u32,
+}
+
+/// How the log shows that it only grows.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TransparencyConfig {
+    /// What the log calls itself in its checkpoints; `millwright/` and the log's id when absent. It holds from the first start on.
+    pub origin: Option<String>,
+}
+
+/// A witness ([c2sp.org/tlog-witness](https://c2sp.org/tlog-witness)).
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WitnessConfig {
+    /// What it is called here; unique.
+    pub name: String,
+    /// Its submission prefix: `/add-checkpoint` is added to it.
+    pub url: String,
+    /// Its verifier key for cosignatures.
+    pub vkey: String,
 }
 
 /// Where the graph of knowledge lives.
@@ -93,6 +118,8 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             surreal: SurrealConfig::default(),
             log: LogConfig::default(),
+            transparency: TransparencyConfig::default(),
+            witnesses: Vec::new(),
             limits: Limits::default(),
             tokens: Vec::new(),
             mqtt: Vec::new(),
@@ -174,6 +201,7 @@ impl Config {
         if let Some((name, _)) = least.iter().find(|(_, value)| *value == 0) {
             return Err(ConfigError::invalid(&origin, format!("{name} must be at least 1")));
         }
+        config.check_transparency(&origin)?;
         let names = config.mqtt.iter().map(|source| &source.name).chain(config.opcua.iter().map(|source| &source.name));
         let mut seen = std::collections::BTreeSet::new();
         for name in names {
@@ -182,6 +210,27 @@ impl Config {
             }
         }
         Ok(config)
+    }
+
+    fn check_transparency(&self, origin: &str) -> Result<(), ConfigError> {
+        if let Some(name) = &self.transparency.origin {
+            Origin::new(name).map_err(|error| ConfigError::invalid(origin, format!("transparency.origin: {error}")))?;
+        }
+        let mut seen = std::collections::BTreeSet::new();
+        for WitnessConfig { name, url, vkey } in &self.witnesses {
+            let wrong = |key: &str, reason: &dyn std::fmt::Display| {
+                ConfigError::invalid(origin, format!("witnesses.{key} of {name:?}: {reason}"))
+            };
+            CosignatureKey::parse(vkey).map_err(|error| wrong("vkey", &error))?;
+            // This program has no TLS: a proxy on this machine speaks it for it.
+            if !url.starts_with("http://") {
+                return Err(wrong("url", &"it must begin with http://"));
+            }
+            if !seen.insert(name) {
+                return Err(wrong("name", &"another witness is called the same"));
+            }
+        }
+        Ok(())
     }
 
     /// Refuses a server that everybody in the network could write to.

@@ -30,6 +30,13 @@ fn what_is_wrong_is_named() {
         (None, vec![("MILLWRIGHT_LISTEN", "nowhere")], "MILLWRIGHT_LISTEN"),
         (None, vec![("MILLWRIGHT_LOG__SEGMENT_MIB", "0")], "segment_mib"),
         (None, vec![("MILLWRIGHT_LISTEN__PORT", "1")], "MILLWRIGHT_LISTEN__PORT"),
+        (Some("[transparency]\norigin = \"a log\""), vec![], "transparency.origin"),
+        (
+            Some("[[witnesses]]\nname = \"w\"\nurl = \"http://127.0.0.1:1\"\nvkey = \"w+00000000+AAAA\""),
+            vec![],
+            "witnesses.vkey",
+        ),
+        (None, vec![("MILLWRIGHT_TRANSPARENCY__ORIGIN", "a+b")], "transparency.origin"),
         (Some("[[tokens]]\nname = \"a\"\nrole = \"king\"\nsha256 = \"00\""), vec![], "role"),
     ];
     for (file, environment, expected) in cases {

@@ -3,8 +3,9 @@
 //! This crate joins the others and adds no knowledge of its own: it opens the log, starts the projections, connectors and reactors
 //! ([`engine`]), answers over HTTP ([`server`], [`routes`]), and turns errors into problems in one place ([`problem`]).
 //!
-//! Where to read next: [`engine::Engine`] is everything that runs; [`routes::all`] is every address.
+//! Where to read next: [`engine::Engine`] is everything that runs; [`audit`] is `millwright verify`; [`routes::all`] is every address.
 
+pub mod audit;
 pub mod auth;
 pub mod cli;
 pub mod commands;

@@ -34,6 +34,9 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     request_seconds: Family<RouteLabels, Histogram>,
     log_records: Gauge,
+    checkpoint_records: Gauge,
+    checkpoint_signing: Gauge,
+    witness_records: Family<NameLabels, Gauge>,
     projection_lag: Family<NameLabels, Gauge>,
     readings: Family<NameLabels, Gauge>,
     source_connected: Family<NameLabels, Gauge>,
@@ -59,6 +62,24 @@ impl Metrics {
         );
         let log_records = Gauge::default();
         registry.register("log_records", "Records in the log", log_records.clone());
+        let checkpoint_records = Gauge::default();
+        registry.register(
+            "checkpoint_records",
+            "Records under the newest signed checkpoint",
+            checkpoint_records.clone(),
+        );
+        let checkpoint_signing = Gauge::default();
+        registry.register(
+            "checkpoint_signing",
+            "1 while checkpoints are signed, 0 when the log is not what was signed before",
+            checkpoint_signing.clone(),
+        );
+        let witness_records = Family::default();
+        registry.register(
+            "witness_cosigned_records",
+            "Records under the newest checkpoint that the witness has cosigned",
+            witness_records.clone(),
+        );
         let projection_lag = Family::default();
         registry.register(
             "projection_lag_records",
@@ -69,7 +90,18 @@ impl Metrics {
         registry.register("ingest_readings", "Readings since the start, by what became of them", readings.clone());
         let source_connected = Family::default();
         registry.register("source_connected", "1 while the source is connected", source_connected.clone());
-        Self { registry, requests, request_seconds, log_records, projection_lag, readings, source_connected }
+        Self {
+            registry,
+            requests,
+            request_seconds,
+            log_records,
+            checkpoint_records,
+            checkpoint_signing,
+            witness_records,
+            projection_lag,
+            readings,
+            source_connected,
+        }
     }
 
     /// Counts a request.
@@ -83,6 +115,17 @@ impl Metrics {
     /// Sets the number of records.
     pub fn set_log_records(&self, count: u64) {
         self.log_records.set(saturated(count));
+    }
+
+    /// Sets how far the log is signed, and whether it still is.
+    pub fn set_checkpoint(&self, records: u64, signing: bool) {
+        self.checkpoint_records.set(saturated(records));
+        self.checkpoint_signing.set(i64::from(signing));
+    }
+
+    /// Sets how far a witness has cosigned.
+    pub fn set_witness(&self, witness: &str, records: u64) {
+        self.witness_records.get_or_create(&NameLabels { name: witness.to_owned() }).set(saturated(records));
     }
 
     /// Sets a projection's lag.

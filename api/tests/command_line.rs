@@ -47,9 +47,11 @@ fn wrong_usage_ends_with_2_and_says_what_is_wrong() {
 
 #[test]
 fn what_fails_ends_with_1_and_names_it() {
-    let cases: [(&[&str], &str); 3] = [
+    let cases: [(&[&str], &str); 5] = [
         (&["import", "--mapping", "missing.toml", "file.csv"], "missing.toml"),
         (&["verify", "--data-dir", "nothing-here"], "nothing-here"),
+        (&["verify", "--vkey", "no-key-and-no-file"], "no-key-and-no-file"),
+        (&["verify", "--since", "no-checkpoint"], "no-checkpoint"),
         (&["replay", "--to", "4711"], "4711"),
     ];
     for (arguments, expected) in cases {

@@ -55,10 +55,32 @@ impl Client {
     ///
     /// # Errors
     /// When the server does not answer.
-    pub async fn bytes(&self, path: &str) -> anyhow::Result<(StatusCode, reqwest::header::HeaderMap, Vec<u8>)> {
+    pub async fn bytes_with_headers(&self, path: &str) -> anyhow::Result<(StatusCode, reqwest::header::HeaderMap, Vec<u8>)> {
         let response = self.request(reqwest::Method::GET, path).send().await.with_context(|| format!("GET {path}"))?;
         let (status, headers) = (response.status(), response.headers().clone());
         Ok((status, headers, response.bytes().await?.to_vec()))
+    }
+
+    /// GET: the bytes of an answer that must be good.
+    ///
+    /// # Errors
+    /// When the answer is not 2xx.
+    pub async fn bytes(&self, path: &str) -> anyhow::Result<Vec<u8>> {
+        let response = self.request(reqwest::Method::GET, path).send().await.with_context(|| format!("GET {path}"))?;
+        Ok(response.error_for_status()?.bytes().await?.to_vec())
+    }
+
+    /// GET: the status, the media type, and what caches are told.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn head_of(&self, path: &str) -> anyhow::Result<(u16, String, String)> {
+        let response = self.request(reqwest::Method::GET, path).send().await.with_context(|| format!("GET {path}"))?;
+        let header = |name: &str| {
+            let value = response.headers().get(name).and_then(|value| value.to_str().ok());
+            value.unwrap_or_default().to_owned()
+        };
+        Ok((response.status().as_u16(), header("content-type"), header("cache-control")))
     }
 
     /// GET: the JSON of an answer that must be good.

@@ -210,7 +210,7 @@ async fn check_erased(server: &Server, position: u64, before: &Value, erased: &V
         assert_eq!(record[digest], before[digest]);
     }
     // The bytes are there for whoever checks the digest, and tell nothing.
-    let (status, headers, bytes) = client.bytes(&format!("/api/v1/log/{position}/payload")).await?;
+    let (status, headers, bytes) = client.bytes_with_headers(&format!("/api/v1/log/{position}/payload")).await?;
     assert_eq!(status, 200);
     let digest = headers.get("millwright-payload-digest").context("a digest")?.to_str()?;
     assert_eq!(digest, format!("sha-256={}", eventlog::Digest::of(&bytes)));

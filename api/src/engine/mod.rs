@@ -2,6 +2,7 @@
 
 pub mod privacy;
 mod rates;
+pub mod witnesses;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use connectors::status::SourceSnapshot;
 use eventlog::embedded::{EmbeddedLog, Options};
 use eventlog::groups::Groups;
 use eventlog::privacy::EncryptedLog;
+use eventlog::transparency::{self, LeafSource, Notary, Origin};
 use eventlog::{Direction, EventLog, Filter, Position, QueryItem};
 use knowledge::Knowledge;
 use parking_lot::Mutex;
@@ -25,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::problem::Problem;
 use rates::Rates;
+use witnesses::Witnesses;
 
 /// How long a command waits for one projection to reach the end of the log: a rebuild of a large log takes its time.
 const SETTLE_PATIENCE: Duration = Duration::from_secs(24 * 3600);
@@ -58,6 +61,10 @@ pub struct Engine {
     pub registry: Arc<Registry>,
     /// The groups of competing consumers.
     pub groups: Groups,
+    /// What signs the log's growth.
+    pub notary: Notary,
+    /// Who cosigns it.
+    pub witnesses: Witnesses,
     embedded: Arc<EmbeddedLog>,
     encrypted: Arc<EncryptedLog>,
     projections: ProjectionSet,
@@ -112,6 +119,17 @@ pub fn open_log(config: &Config) -> anyhow::Result<Arc<EmbeddedLog>> {
     Ok(Arc::new(log))
 }
 
+/// Opens the notary of a log in a data folder. Blocks, for as long as it takes to make missing tiles.
+///
+/// # Errors
+/// When the log is not what was signed before, or the key is lost: nothing may be appended to such a log before somebody has looked.
+pub fn open_notary(log: &Arc<EmbeddedLog>, config: &Config) -> anyhow::Result<Notary> {
+    let mut options = transparency::Options::in_data_folder(&config.data_dir);
+    options.origin = config.transparency.origin.as_deref().map(Origin::new).transpose()?;
+    let source = Arc::clone(log) as Arc<dyn LeafSource>;
+    Notary::open(source, log.log_id(), options).context("comparing the log with its last checkpoint")
+}
+
 /// The folder of the intake's index in a data folder.
 pub fn ingest_folder(data_dir: &Path) -> std::path::PathBuf {
     data_dir.join(folder::INGEST)
@@ -143,7 +161,13 @@ impl Engine {
         // Ordering: erasures are enforced before anything reads, so that no read model takes in what a restored key would open.
         let encrypted = privacy::open(config, &embedded).await?;
         let log: Arc<dyn EventLog> = Arc::clone(&encrypted) as Arc<dyn EventLog>;
+        let notary = {
+            let (embedded, config) = (Arc::clone(&embedded), config.clone());
+            tokio::task::spawn_blocking(move || open_notary(&embedded, &config)).await??
+        };
         let stop_followers = CancellationToken::new();
+        let witnesses = Witnesses::start(&config.witnesses, &notary, &stop_followers)?;
+        tokio::spawn(sign_growth(notary.clone(), stop_followers.clone()));
         let (read, mut set) =
             ReadModels::start(&log, Some(&config.data_dir.join(folder::PROJECTIONS)), &stop_followers)
                 .context("opening the read models")?;
@@ -171,6 +195,8 @@ impl Engine {
             knowledge,
             registry,
             groups,
+            notary,
+            witnesses,
             embedded,
             encrypted,
             projections: set,
@@ -350,11 +376,26 @@ impl Engine {
         if let Err(error) = self.groups.close().await {
             tracing::warn!(%error, "the progress of a group was not saved; what was acknowledged last is delivered again");
         }
-        let embedded = Arc::clone(&self.embedded);
+        let (embedded, notary) = (Arc::clone(&self.embedded), self.notary.clone());
+        let close = move || {
+            embedded.close();
+            // Ordering: nothing is appended any more, so that this checkpoint is over everything.
+            if let Err(error) = notary.sign() {
+                tracing::error!(%error, "the last records are under no checkpoint yet; the next start signs them");
+            }
+        };
         // Closing waits for the committer's last sync, on a thread that may block.
-        if tokio::task::spawn_blocking(move || embedded.close()).await.is_err() {
+        if tokio::task::spawn_blocking(close).await.is_err() {
             tracing::error!("the log did not close cleanly; it is checked when it is opened again");
         }
+    }
+}
+
+/// Signs the log as it grows, until the engine stops.
+async fn sign_growth(notary: Notary, stop: CancellationToken) {
+    tokio::select! {
+        () = notary.run() => {}
+        () = stop.cancelled() => {}
     }
 }
 

@@ -20,17 +20,20 @@ pub async fn alive_too() -> axum::Json<Value> {
     alive().await
 }
 
-/// Whether every projection and reactor runs, and how the sources are; 503 when one has failed.
+/// Whether every projection and reactor runs, whether the log is still signed, and how the sources are; 503 when one has failed.
 #[utoipa::path(get, path = "/readyz", tag = "operations", responses((status = 200, body = Object), (status = 503, body = Object)))]
 pub async fn ready(State(app): State<App>) -> (StatusCode, axum::Json<Value>) {
     let projections = app.engine.projection_states();
     let reactors = app.engine.reactor_states();
     let failed = projections.iter().any(|projection| projection.failed.is_some())
-        || reactors.iter().any(|(_, _, failed)| failed.is_some());
+        || reactors.iter().any(|(_, _, failed)| failed.is_some())
+        || app.engine.notary.stopped().is_some();
     let status = if failed { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     let body = json!({
         "status": if failed { "failed" } else { "ready" },
         "tail": app.engine.log.tail(),
+        "signed": app.engine.notary.checkpoint().checkpoint().size,
+        "signing_stopped": app.engine.notary.stopped(),
         "projections": projections,
         "sources": app.engine.source_states(),
     });
@@ -41,6 +44,11 @@ pub async fn ready(State(app): State<App>) -> (StatusCode, axum::Json<Value>) {
 #[utoipa::path(get, path = "/metrics", tag = "operations", responses((status = 200, content_type = "application/openmetrics-text", body = String)))]
 pub async fn metrics(State(app): State<App>) -> Result<impl IntoResponse, Problem> {
     app.metrics.set_log_records(app.engine.log.tail().get());
+    let notary = &app.engine.notary;
+    app.metrics.set_checkpoint(notary.checkpoint().checkpoint().size, notary.stopped().is_none());
+    for witness in app.engine.witnesses.states() {
+        app.metrics.set_witness(&witness.name, witness.cosigned_size.unwrap_or(0));
+    }
     for projection in app.engine.projection_states() {
         app.metrics.set_projection_lag(projection.name, projection.lag);
     }

@@ -16,6 +16,7 @@ pub mod plant;
 pub mod privacy;
 pub mod state;
 pub mod trace;
+pub mod transparency;
 
 use std::sync::Arc;
 
@@ -48,8 +49,11 @@ use crate::server::App;
         (name = "trace", description = "Where it came from, and where it went"),
         (name = "models", description = "The registry: models, versions, deployments, predictions"),
         (name = "privacy", description = "People and customers by name, erasures, legal holds, what expired"),
+        (name = "transparency", description = "What auditors need to check the log without trusting it (C2SP tlog-tiles, tlog-checkpoint, tlog-proof)"),
         (name = "operations", description = "Health, metrics, projections, quarantine, discrepancies")
     ),
+    // Tiles have addresses with slashes in them, which the document writes as one part and the router does not.
+    paths(transparency::tile, transparency::entries),
     components(schemas(Problem))
 )]
 struct Document;
@@ -76,6 +80,15 @@ pub fn all() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(groups::refuse))
         .routes(routes!(groups::parked))
         .routes(routes!(groups::replay_parked))
+        .routes(routes!(transparency::checkpoint))
+        .routes(routes!(transparency::witnessed))
+        .routes(routes!(transparency::verifier_key))
+        .routes(routes!(transparency::proof))
+        .routes(routes!(transparency::payload))
+        .routes(routes!(transparency::consistency))
+        .routes(routes!(transparency::status))
+        .route("/log/tile/entries/{*index}", get(transparency::entries))
+        .route("/log/tile/{level}/{*index}", get(transparency::tile))
         .routes(routes!(plant::assets))
         .routes(routes!(plant::asset))
         .routes(routes!(plant::states))
