@@ -73,6 +73,24 @@ enum Command {
         /// Which ones; all of them when none is named.
         projections: Vec<String>,
     },
+    /// Copy the log and the artifacts, also while a server runs; what is there already is not copied again. Keys are never in it.
+    Backup {
+        /// A folder, or a bucket (`s3://bucket/prefix`) with its credentials in the environment (AWS_ACCESS_KEY_ID, …).
+        #[arg(value_name = "DIR|URL")]
+        to: String,
+        /// Read the backup back and compare every file with its manifest, instead of taking one.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Restore a backup into the data folder, which must hold no log, and verify it.
+    Restore {
+        /// The folder or bucket of the backup.
+        #[arg(value_name = "DIR|URL")]
+        from: String,
+        /// The last position, or a record time (RFC 3339), to restore; the whole backup when absent.
+        #[arg(long, value_name = "POSITION|TIME")]
+        to: Option<String>,
+    },
     /// Print the OpenAPI document.
     Openapi,
     /// Print the configuration that holds, after file and environment.
@@ -218,6 +236,10 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Verify(arguments) => runtime.block_on(commands::verify::run(config, arguments, output)),
         Command::Replay { to } => runtime.block_on(commands::replay::run(&config, to.as_deref(), output)),
         Command::Rebuild { projections } => runtime.block_on(commands::rebuild::run(config, &projections, output)),
+        Command::Backup { to, check } => runtime.block_on(commands::backup::run(&config, &to, check, output)),
+        Command::Restore { from, to } => {
+            runtime.block_on(commands::backup::restore(&config, &from, to.as_deref(), output))
+        }
         Command::Openapi => commands::openapi(),
         Command::Config => commands::config(&config),
     }

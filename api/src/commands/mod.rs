@@ -1,5 +1,6 @@
 //! What each command of the command line does.
 
+pub mod backup;
 pub mod demo;
 pub mod erase;
 pub mod import;

@@ -140,6 +140,16 @@ pub fn log_folder(data_dir: &Path) -> std::path::PathBuf {
     data_dir.join(folder::LOG)
 }
 
+/// The folder of the artifacts in a data folder.
+pub fn artifacts_folder(data_dir: &Path) -> std::path::PathBuf {
+    data_dir.join(folder::ARTIFACTS)
+}
+
+/// The folder of the keys in a data folder: the log's signing key, and the data keys of subjects.
+pub fn keys_folder(data_dir: &Path) -> std::path::PathBuf {
+    data_dir.join(folder::KEYS)
+}
+
 fn knowledge_config(config: &Config) -> knowledge::Config {
     knowledge::Config {
         data_dir: Some(config.data_dir.join(folder::KNOWLEDGE)),
