@@ -121,6 +121,12 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not available at present", detail)
     }
 
+    /// A write or sync of the log failed: reads go on, and the server must be started again before it takes anything more.
+    pub fn poisoned(detail: String) -> Self {
+        tracing::error!(reason = %detail, "an append was refused");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "log-poisoned", "The log takes nothing more", detail)
+    }
+
     /// Something broke on this side. The reason goes to the log, not to the client.
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         let mut reason = error.to_string();
@@ -181,7 +187,8 @@ impl From<eventlog::AppendError> for Problem {
             }
             E::Closed => Self::unavailable("the server is stopping"),
             E::Erased { .. } => Self::gone(error),
-            E::Poisoned(_) | E::Check(_) | E::Key(_) => Self::internal(&error),
+            E::Poisoned(_) => Self::poisoned(error.to_string()),
+            E::Check(_) | E::Key(_) => Self::internal(&error),
         }
     }
 }

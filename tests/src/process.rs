@@ -1,5 +1,6 @@
 //! The binary as a process.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -104,9 +105,23 @@ impl Server {
     /// # Errors
     /// When it ends or does not become ready.
     pub async fn start_as(arguments: &[&str], data_dir: &Path, config: Option<&Path>) -> anyhow::Result<Self> {
+        Self::start_with(arguments, data_dir, config, &[]).await
+    }
+
+    /// The same with variables in its environment.
+    ///
+    /// # Errors
+    /// When it ends or does not become ready.
+    pub async fn start_with(
+        arguments: &[&str],
+        data_dir: &Path,
+        config: Option<&Path>,
+        environment: &[(&str, OsString)],
+    ) -> anyhow::Result<Self> {
         let port = free_port()?;
         let listen = format!("127.0.0.1:{port}");
         let mut command = command(arguments)?;
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         command.arg("--data-dir").arg(data_dir).args(["--listen", &listen]);
         if let Some(config) = config {
             command.arg("--config").arg(config);

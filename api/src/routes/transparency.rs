@@ -262,23 +262,6 @@ pub async fn consistency(
     }))
 }
 
-/// The bytes of a record's payload, as they were logged: its leaf names their digest. 410 when they were dropped by a rule of retention or an erasure.
-#[utoipa::path(get, path = "/api/v1/log/{position}/payload", tag = "transparency",
-    params(("position" = u64, Path, description = "The record's position")),
-    responses((status = 200, content_type = "application/octet-stream", body = String), (status = "4XX", body = Problem)))]
-pub async fn payload(State(app): State<App>, caller: Caller, Path(index): Path<String>) -> Result<Response, Problem> {
-    caller.must(Permission::ReadLog)?;
-    let position = position_of(&app, &index)?;
-    let records = app.engine.log.read(position, Direction::Forward, Filter::all(), 1).await?;
-    let record = records.into_iter().next().ok_or_else(|| Problem::not_found("position", &index))?;
-    if record.payload_state == PayloadState::Dropped {
-        return Err(Problem::gone(format!(
-            "the payload of record {position} was dropped; its header and its digest are still there"
-        )));
-    }
-    Ok(([(header::CONTENT_TYPE, record.content_type.as_str())], record.payload).into_response())
-}
-
 fn position_of(app: &App, text: &str) -> Result<Position, Problem> {
     let index: u64 = text.parse().map_err(|_| Problem::invalid("position", format!("{text:?} is not a position")))?;
     let position = Position::new(index);
