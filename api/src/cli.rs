@@ -62,6 +62,8 @@ enum Command {
     Erase(EraseArguments),
     /// Recheck every checksum, digest and signature of a log: in a data folder, in a backup of one, or of a running server.
     Verify(VerifyArguments),
+    /// Seal every closed segment of the log now, as fast as it goes. The server must not be running.
+    Seal,
     /// Rebuild every projection in memory and print its digest.
     Replay {
         /// The last position, or a record time (RFC 3339), to replay; the whole log when absent.
@@ -234,6 +236,7 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Import(arguments) => runtime.block_on(commands::import::run(config, arguments, output)),
         Command::Erase(arguments) => runtime.block_on(commands::erase::run(arguments, output)),
         Command::Verify(arguments) => runtime.block_on(commands::verify::run(config, arguments, output)),
+        Command::Seal => runtime.block_on(commands::seal::run(&config, output)),
         Command::Replay { to } => runtime.block_on(commands::replay::run(&config, to.as_deref(), output)),
         Command::Rebuild { projections } => runtime.block_on(commands::rebuild::run(config, &projections, output)),
         Command::Backup { to, check } => runtime.block_on(commands::backup::run(&config, &to, check, output)),

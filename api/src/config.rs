@@ -16,7 +16,7 @@ pub const ENVIRONMENT_PREFIX: &str = "MILLWRIGHT_";
 /// The token that `millwright import --server` sends is a secret of the caller, and no part of the server's configuration.
 const TOKEN_VARIABLE: &str = "MILLWRIGHT_TOKEN";
 
-/// The sections that hold numbers only.
+/// The sections that hold numbers, true and false only.
 const NUMBER_SECTIONS: [&str; 2] = ["log", "limits"];
 
 /// Everything that can be configured. Unknown keys are refused.
@@ -61,6 +61,10 @@ pub struct PrivacyConfig {
 pub struct LogConfig {
     /// The size of a segment file in MiB, 1 to 1024.
     pub segment_mib: u32,
+    /// Whether closed segments are sealed in the background: regrouped by signal and compressed.
+    pub seal: bool,
+    /// The MiB a second that sealing reads and writes at most.
+    pub seal_mib_per_s: u32,
 }
 
 /// How the log shows that it only grows.
@@ -131,7 +135,7 @@ impl Default for Config {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { segment_mib: 128 }
+        Self { segment_mib: 128, seal: true, seal_mib_per_s: 64 }
     }
 }
 
@@ -196,6 +200,9 @@ impl Config {
         if !(1..=1024).contains(&config.log.segment_mib) {
             return Err(ConfigError::invalid(&origin, "log.segment_mib must be from 1 to 1024"));
         }
+        if config.log.seal_mib_per_s == 0 {
+            return Err(ConfigError::invalid(&origin, "log.seal_mib_per_s must be at least 1"));
+        }
         let least =
             [("limits.concurrency", config.limits.concurrency), ("limits.body_bytes", config.limits.body_bytes)];
         if let Some((name, _)) = least.iter().find(|(_, value)| *value == 0) {
@@ -259,8 +266,10 @@ fn set(table: &mut toml::Table, name: &str, value: &str) -> Result<(), String> {
         None => (None, key.as_str()),
     };
     // Digits are a number only where numbers are expected: a password or a folder may be digits too.
-    let number = section.filter(|section| NUMBER_SECTIONS.contains(section)).and_then(|_| value.parse().ok());
-    let value = number.map_or_else(|| toml::Value::String(value.to_owned()), toml::Value::Integer);
+    let plain = section.filter(|section| NUMBER_SECTIONS.contains(section)).and_then(|_| {
+        value.parse().map(toml::Value::Integer).or_else(|_| value.parse().map(toml::Value::Boolean)).ok()
+    });
+    let value = plain.unwrap_or_else(|| toml::Value::String(value.to_owned()));
     let target = match section {
         None => table,
         Some(section) => table

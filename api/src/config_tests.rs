@@ -29,6 +29,8 @@ fn what_is_wrong_is_named() {
         (Some("[limits]\nbody = 3"), vec![], "body"),
         (None, vec![("MILLWRIGHT_LISTEN", "nowhere")], "MILLWRIGHT_LISTEN"),
         (None, vec![("MILLWRIGHT_LOG__SEGMENT_MIB", "0")], "segment_mib"),
+        (None, vec![("MILLWRIGHT_LOG__SEAL_MIB_PER_S", "0")], "seal_mib_per_s"),
+        (None, vec![("MILLWRIGHT_LOG__SEAL", "perhaps")], "MILLWRIGHT_LOG__SEAL"),
         (None, vec![("MILLWRIGHT_LISTEN__PORT", "1")], "MILLWRIGHT_LISTEN__PORT"),
         (Some("[transparency]\norigin = \"a log\""), vec![], "transparency.origin"),
         (

@@ -37,6 +37,7 @@ pub struct Metrics {
     checkpoint_records: Gauge,
     checkpoint_signing: Gauge,
     witness_records: Family<NameLabels, Gauge>,
+    log_sealing: Family<NameLabels, Gauge>,
     projection_lag: Family<NameLabels, Gauge>,
     readings: Family<NameLabels, Gauge>,
     source_connected: Family<NameLabels, Gauge>,
@@ -59,6 +60,12 @@ impl Metrics {
             "http_request_duration_seconds",
             "Time to answer a request, in seconds",
             request_seconds.clone(),
+        );
+        let log_sealing = Family::default();
+        registry.register(
+            "log_sealing",
+            "Sealing of the log since the start: segments sealed and waiting, bytes before and after, milliseconds at work, failures",
+            log_sealing.clone(),
         );
         let log_records = Gauge::default();
         registry.register("log_records", "Records in the log", log_records.clone());
@@ -98,6 +105,7 @@ impl Metrics {
             checkpoint_records,
             checkpoint_signing,
             witness_records,
+            log_sealing,
             projection_lag,
             readings,
             source_connected,
@@ -126,6 +134,11 @@ impl Metrics {
     /// Sets how far a witness has cosigned.
     pub fn set_witness(&self, witness: &str, records: u64) {
         self.witness_records.get_or_create(&NameLabels { name: witness.to_owned() }).set(saturated(records));
+    }
+
+    /// Sets a figure of sealing (`segments_sealed`, `segments_waiting`, `bytes_before`, `bytes_after`, `milliseconds`, `failures`).
+    pub fn set_log_sealing(&self, figure: &str, value: u64) {
+        self.log_sealing.get_or_create(&NameLabels { name: figure.to_owned() }).set(saturated(value));
     }
 
     /// Sets a projection's lag.

@@ -167,6 +167,10 @@ impl From<eventlog::ReadError> for Problem {
         match error {
             eventlog::ReadError::Closed => Self::unavailable("the server is stopping"),
             eventlog::ReadError::StreamDeleted { .. } => Self::gone(error),
+            eventlog::ReadError::Unreachable { .. } => {
+                tracing::warn!("a part of the log is in a bucket that does not answer");
+                Self::unavailable("a part of the log is in a bucket that does not answer now; try again")
+            }
             other => Self::internal(&other),
         }
     }

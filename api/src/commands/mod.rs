@@ -6,6 +6,7 @@ pub mod erase;
 pub mod import;
 pub mod rebuild;
 pub mod replay;
+pub mod seal;
 pub mod serve;
 pub mod verify;
 

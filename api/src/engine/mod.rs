@@ -13,7 +13,7 @@ use connectors::ingest::Ingest;
 use connectors::mqtt::{MqttConfig, MqttSource};
 use connectors::opcua::OpcUaSource;
 use connectors::status::SourceSnapshot;
-use eventlog::embedded::{EmbeddedLog, Options};
+use eventlog::embedded::{EmbeddedLog, Options, Sealing, SealingStatus};
 use eventlog::groups::Groups;
 use eventlog::privacy::EncryptedLog;
 use eventlog::transparency::{self, LeafSource, Notary, Origin};
@@ -107,7 +107,12 @@ impl std::fmt::Debug for Engine {
 /// When another process has it, or it is damaged.
 pub fn open_log(config: &Config) -> anyhow::Result<Arc<EmbeddedLog>> {
     let dir = config.data_dir.join(folder::LOG);
-    let options = Options { segment_bytes: u64::from(config.log.segment_mib) * 1024 * 1024, ..Options::default() };
+    let sealing = Sealing { mib_per_s: config.log.seal_mib_per_s, ..Sealing::default() };
+    let options = Options {
+        segment_bytes: u64::from(config.log.segment_mib) * 1024 * 1024,
+        sealing: config.log.seal.then_some(sealing),
+        ..Options::default()
+    };
     let log = EmbeddedLog::open(&dir, options).with_context(|| format!("opening the log in {}", dir.display()))?;
     let report = log.report();
     if report.truncated_bytes > 0 {
@@ -303,6 +308,11 @@ impl Engine {
         let sources = self.sources.lock();
         let mqtt = sources.mqtt.iter().map(|source| source.status().snapshot());
         mqtt.chain(sources.opcua.iter().map(|source| source.status().snapshot())).collect()
+    }
+
+    /// What was sealed of the log since the start, and what waits.
+    pub fn sealing(&self) -> SealingStatus {
+        self.embedded.sealing()
     }
 
     /// What became of readings since the start.

@@ -49,6 +49,17 @@ pub async fn metrics(State(app): State<App>) -> Result<impl IntoResponse, Proble
     for witness in app.engine.witnesses.states() {
         app.metrics.set_witness(&witness.name, witness.cosigned_size.unwrap_or(0));
     }
+    let sealing = app.engine.sealing();
+    for (figure, value) in [
+        ("segments_sealed", sealing.sealed_segments),
+        ("segments_waiting", sealing.unsealed_segments),
+        ("bytes_before", sealing.bytes_before),
+        ("bytes_after", sealing.bytes_after),
+        ("milliseconds", sealing.milliseconds),
+        ("failures", sealing.failures),
+    ] {
+        app.metrics.set_log_sealing(figure, value);
+    }
     for projection in app.engine.projection_states() {
         app.metrics.set_projection_lag(projection.name, projection.lag);
     }

@@ -14,6 +14,7 @@ pub mod operations;
 pub mod pages;
 pub mod plant;
 pub mod privacy;
+pub mod readings;
 pub mod state;
 pub mod trace;
 pub mod transparency;
@@ -62,7 +63,7 @@ struct Document;
 pub fn all() -> (Router<App>, utoipa::openapi::OpenApi) {
     let (router, mut document) = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(events::report))
-        .routes(routes!(events::readings))
+        .routes(routes!(events::readings, readings::read))
         .routes(routes!(commands::command))
         .routes(routes!(commands::names))
         .routes(routes!(commands::event_types))
@@ -84,7 +85,6 @@ pub fn all() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(transparency::witnessed))
         .routes(routes!(transparency::verifier_key))
         .routes(routes!(transparency::proof))
-        .routes(routes!(transparency::payload))
         .routes(routes!(transparency::consistency))
         .routes(routes!(transparency::status))
         .route("/log/tile/entries/{*index}", get(transparency::entries))
