@@ -7,6 +7,7 @@ use anyhow::{Context, bail, ensure};
 use eventlog::Digest;
 use eventlog::embedded::{VerifyReport, verify_each};
 use eventlog::transparency::{SignedCheckpoint, TileIndex, VerifierKey};
+use projections::retention::Justified;
 
 use super::tree::{AuditTree, FullTile};
 use super::{Key, KeySource, read_if_there};
@@ -65,8 +66,15 @@ pub fn check(data_dir: &Path, given: Option<Key>, since: Option<&[u8]>) -> anyho
     };
     let signed = checkpoint.iter().map(|(signed, _)| signed).chain(&since);
     let mut walk = Walk::new(&log_folder, signed.map(|signed| signed.checkpoint().size).collect());
-    let log = verify_each(&log_folder, |record| walk.take(&record.leaf()))
-        .with_context(|| format!("verifying the log in {}", log_folder.display()))?;
+    let mut justified = Justified::default();
+    let log = verify_each(&log_folder, |record| {
+        justified.observe(record);
+        walk.take(&record.leaf());
+    })
+    .with_context(|| format!("verifying the log in {}", log_folder.display()))?;
+    if let Some(position) = justified.first_unjustified(&log.dropped) {
+        bail!("the payload of record {position} is gone, and no event of the log says that it was to be dropped");
+    }
     let walk = walk.finish()?;
     ensure!(walk.root == log.root, "two computations of the root disagree ({} and {}): a defect", walk.root, log.root);
     for (what, signed) in checkpoint

@@ -126,10 +126,10 @@ fn describe_server(report: &ServerReport) -> String {
         report.bundles, report.tiles, report.records, report.proofs
     ));
     lines.push(format!(
-        "{} payloads were fetched and have their digests; {} are encrypted and {} were dropped, so that they cannot be checked this way",
+        "{} payloads were fetched and have their digests ({} of them encrypted); {} more were dropped",
         report.payloads, report.payloads_encrypted, report.payloads_dropped
     ));
-    let unseen = report.records - report.payloads - report.payloads_encrypted - report.payloads_dropped;
+    let unseen = report.records.saturating_sub(report.payloads + report.payloads_dropped);
     if unseen > 0 {
         lines.push(format!("{unseen} payloads were not fetched: --every-payload fetches all"));
     }
