@@ -60,6 +60,8 @@ enum Command {
     Import(ImportArguments),
     /// Erase a person or a customer for ever, on a running server: `millwright erase person:P-17 --reason "left the company"`.
     Erase(EraseArguments),
+    /// Drop the payloads that the retention classes of a running server let expire, as it does once a day by itself.
+    Retention(RetentionArguments),
     /// Recheck every checksum, digest and signature of a log: in a data folder, in a backup of one, or of a running server.
     Verify(VerifyArguments),
     /// Seal every closed segment of the log now, as fast as it goes. The server must not be running.
@@ -164,6 +166,20 @@ pub struct EraseArguments {
     pub token: Option<String>,
 }
 
+/// What `retention` takes.
+#[derive(Debug, Args)]
+pub struct RetentionArguments {
+    /// Only count what would expire.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The server.
+    #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    pub server: String,
+    /// The token for that server.
+    #[arg(long, env = "MILLWRIGHT_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub token: Option<String>,
+}
+
 /// What `verify` takes.
 #[derive(Debug, Args)]
 pub struct VerifyArguments {
@@ -234,6 +250,7 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         }
         Command::Demo(arguments) => runtime.block_on(commands::demo::run(config, arguments, output)),
         Command::Import(arguments) => runtime.block_on(commands::import::run(config, arguments, output)),
+        Command::Retention(arguments) => runtime.block_on(commands::erase::retention(arguments, output)),
         Command::Erase(arguments) => runtime.block_on(commands::erase::run(arguments, output)),
         Command::Verify(arguments) => runtime.block_on(commands::verify::run(config, arguments, output)),
         Command::Seal => runtime.block_on(commands::seal::run(&config, output)),

@@ -9,6 +9,7 @@ use eventlog::transparency::{CosignatureKey, Origin};
 use serde::Deserialize;
 
 use crate::auth::TokenConfig;
+use crate::engine::retention::RetentionConfig;
 
 /// The prefix of environment variables: `MILLWRIGHT_DATA_DIR`, `MILLWRIGHT_LIMITS__BODY_BYTES`.
 pub const ENVIRONMENT_PREFIX: &str = "MILLWRIGHT_";
@@ -45,6 +46,8 @@ pub struct Config {
     pub opcua: Vec<OpcUaConfig>,
     /// The keys of personal data.
     pub privacy: PrivacyConfig,
+    /// Payloads that are kept for a time only; everything else is kept for ever.
+    pub retention: Vec<RetentionConfig>,
 }
 
 /// The keys of personal data.
@@ -129,6 +132,7 @@ impl Default for Config {
             mqtt: Vec::new(),
             opcua: Vec::new(),
             privacy: PrivacyConfig::default(),
+            retention: Vec::new(),
         }
     }
 }
@@ -209,6 +213,16 @@ impl Config {
             return Err(ConfigError::invalid(&origin, format!("{name} must be at least 1")));
         }
         config.check_transparency(&origin)?;
+        let mut classes = std::collections::BTreeSet::new();
+        for retention in &config.retention {
+            retention.check().map_err(|reason| ConfigError::invalid(&origin, reason))?;
+            if !classes.insert(&retention.class) {
+                return Err(ConfigError::invalid(
+                    &origin,
+                    format!("two retention classes are called {}", retention.class),
+                ));
+            }
+        }
         let names = config.mqtt.iter().map(|source| &source.name).chain(config.opcua.iter().map(|source| &source.name));
         let mut seen = std::collections::BTreeSet::new();
         for name in names {
@@ -265,7 +279,7 @@ fn set(table: &mut toml::Table, name: &str, value: &str) -> Result<(), String> {
         Some((section, last)) => (Some(section), last),
         None => (None, key.as_str()),
     };
-    // Digits are a number only where numbers are expected: a password or a folder may be digits too.
+    // Digits are a number, and `true` and `false` are none, only where numbers are expected: a password or a folder may be digits too.
     let plain = section.filter(|section| NUMBER_SECTIONS.contains(section)).and_then(|_| {
         value.parse().map(toml::Value::Integer).or_else(|_| value.parse().map(toml::Value::Boolean)).ok()
     });

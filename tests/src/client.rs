@@ -55,7 +55,10 @@ impl Client {
     ///
     /// # Errors
     /// When the server does not answer.
-    pub async fn bytes_with_headers(&self, path: &str) -> anyhow::Result<(StatusCode, reqwest::header::HeaderMap, Vec<u8>)> {
+    pub async fn bytes_with_headers(
+        &self,
+        path: &str,
+    ) -> anyhow::Result<(StatusCode, reqwest::header::HeaderMap, Vec<u8>)> {
         let response = self.request(reqwest::Method::GET, path).send().await.with_context(|| format!("GET {path}"))?;
         let (status, headers) = (response.status(), response.headers().clone());
         Ok((status, headers, response.bytes().await?.to_vec()))

@@ -51,7 +51,11 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     for entry in std::fs::read_dir(from)? {
         let path = entry?.path();
         let target = to.join(path.file_name().context("a name")?);
-        if path.is_dir() { copy(&path, &target)? } else { drop(std::fs::copy(&path, &target)?) }
+        if path.is_dir() {
+            copy(&path, &target)?;
+        } else {
+            std::fs::copy(&path, &target)?;
+        }
     }
     Ok(())
 }
@@ -189,8 +193,12 @@ async fn check_erased(server: &Server, position: u64, before: &Value, erased: &V
     let (status, gone) = client.text("/api/v1/subjects/person:P-17").await?;
     assert_eq!(status, 410);
     assert!(gone.contains("left the company"), "{gone}");
-    for path in ["/api/v1/search?q=Qiyuan", "/api/v1/log?limit=1000", "/api/v1/streams/person-P-17", "/api/v1/erasures"]
-    {
+    for path in [
+        "/api/v1/knowledge/search?q=Qiyuan",
+        "/api/v1/log?limit=1000",
+        "/api/v1/streams/person-P-17",
+        "/api/v1/erasures",
+    ] {
         let (status, text) = client.text(path).await?;
         assert!(status.is_success(), "{path}: {status} {text}");
         assert!(!text.contains("Qiyuan") && !text.contains(NAME_ZH) && !text.contains(PHONE), "{path}: {text}");

@@ -1,9 +1,9 @@
-//! `millwright erase`: through a server, so that the rules decide, and so that what reads the log forgets at once.
+//! `millwright erase` and `millwright retention`: through a server, so that the rules decide, and so that what reads the log forgets at once.
 
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
-use crate::cli::{EraseArguments, Output};
+use crate::cli::{EraseArguments, Output, RetentionArguments};
 use crate::commands::print;
 
 /// Asks the server to erase, and prints what became of it.
@@ -12,9 +12,28 @@ use crate::commands::print;
 /// When the server does not answer, or refuses; the error has its reason.
 pub async fn run(arguments: EraseArguments, output: Output) -> anyhow::Result<()> {
     let EraseArguments { subject, reason, basis, requested_by, server, token } = arguments;
-    let address = format!("{}/api/v1/erasures", server.trim_end_matches('/'));
     let body = json!({"subject": subject, "reason": reason, "basis": basis, "requested_by": requested_by});
-    let mut request = reqwest::Client::new().post(&address).json(&body);
+    let answer = ask(&server, "/api/v1/erasures", token, &body).await?;
+    print(output, &answer, describe)
+}
+
+/// Asks the server to drop what has expired, and prints how much that was.
+///
+/// # Errors
+/// When the server does not answer, or refuses; the error has its reason.
+pub async fn retention(arguments: RetentionArguments, output: Output) -> anyhow::Result<()> {
+    let RetentionArguments { dry_run, server, token } = arguments;
+    let answer = ask(&server, "/api/v1/retention", token, &json!({"dry_run": dry_run})).await?;
+    print(output, &answer, |answer| {
+        let done =
+            if dry_run { "would be dropped" } else { "were dropped; their digests and proofs stay as they were" };
+        format!("the payloads of {} records with {} readings {done}", answer["records"], answer["readings"])
+    })
+}
+
+async fn ask(server: &str, path: &str, token: Option<String>, body: &Value) -> anyhow::Result<Value> {
+    let address = format!("{}{path}", server.trim_end_matches('/'));
+    let mut request = reqwest::Client::new().post(&address).json(body);
     if let Some(token) = token {
         request = request.bearer_auth(token);
     }
@@ -25,7 +44,7 @@ pub async fn run(arguments: EraseArguments, output: Output) -> anyhow::Result<()
     if !status.is_success() {
         bail!("the server refuses ({status}): {}", answer["detail"].as_str().unwrap_or_default());
     }
-    print(output, &answer, describe)
+    Ok(answer)
 }
 
 fn describe(answer: &Value) -> String {

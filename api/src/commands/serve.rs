@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::engine::Engine;
+use crate::engine::{Engine, retention};
 use crate::server::{self, App};
 
 /// Runs the server until it is asked to end.
@@ -26,7 +26,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     }
     tracing::info!("listening on http://{}", listener.local_addr()?);
     tokio::spawn(stop_on_signal(stopping.clone()));
+    let retention = tokio::spawn(retention::run_daily(Arc::clone(&engine), stopping.clone()));
     let served = server::serve(listener, App::new(Arc::clone(&engine), &config, stopping)).await;
+    // A run that goes on is broken off where it is: what it logged is carried out at the next start.
+    retention.abort();
     engine.close().await;
     served.context("serving")
 }

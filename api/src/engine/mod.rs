@@ -2,6 +2,7 @@
 
 pub mod privacy;
 mod rates;
+pub mod retention;
 pub mod witnesses;
 
 use std::path::{Path, PathBuf};
@@ -67,6 +68,9 @@ pub struct Engine {
     pub witnesses: Witnesses,
     embedded: Arc<EmbeddedLog>,
     encrypted: Arc<EncryptedLog>,
+    retention: Vec<retention::RetentionConfig>,
+    /// Held by the run of retention that goes on.
+    retention_runs: tokio::sync::Mutex<()>,
     projections: ProjectionSet,
     reactors: Mutex<Vec<projections::ReactorHandle>>,
     reactors_dir: PathBuf,
@@ -214,6 +218,8 @@ impl Engine {
             witnesses,
             embedded,
             encrypted,
+            retention: config.retention.clone(),
+            retention_runs: tokio::sync::Mutex::default(),
             projections: set,
             reactors: Mutex::default(),
             reactors_dir,

@@ -127,6 +127,7 @@ pub fn all() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(privacy::erase, privacy::erasures))
         .routes(routes!(privacy::place_hold, privacy::holds))
         .routes(routes!(privacy::release_hold))
+        .routes(routes!(privacy::expire, privacy::expiries))
         .routes(routes!(privacy::subjects))
         .routes(routes!(privacy::subject))
         .routes(routes!(health::alive))

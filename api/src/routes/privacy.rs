@@ -24,6 +24,7 @@ use super::commands::carry_out;
 use super::common::{Asked, Page, offset, page_size, to_json, with};
 use crate::auth::{Caller, Permission};
 use crate::engine::privacy::shred;
+use crate::engine::retention::{self, Expired};
 use crate::extract::{Json, Query};
 use crate::problem::Problem;
 use crate::server::App;
@@ -371,4 +372,45 @@ pub async fn subject(
         Some(show_party(&subject, fact.position, &fact.value))
     });
     shown.map(axum::Json).ok_or_else(|| Problem::not_found("data subject", &name))
+}
+
+/// Asks for a run of retention.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetentionBody {
+    /// Only count what would expire.
+    pub dry_run: bool,
+}
+
+/// Lets expire what the retention classes of the configuration say, as a server does once a day. What a legal hold is about stays.
+#[utoipa::path(post, path = "/api/v1/retention", tag = "privacy", request_body = RetentionBody,
+    responses((status = 200, body = Expired), (status = "4XX", body = Problem)))]
+pub async fn expire(
+    State(app): State<App>,
+    caller: Caller,
+    Json(body): Json<RetentionBody>,
+) -> Result<axum::Json<Expired>, Problem> {
+    caller.must(Permission::Erase)?;
+    let expired = retention::expire(&app.engine, &caller.name, Timestamp::now(), body.dry_run).await;
+    expired.map(axum::Json).map_err(|error| {
+        tracing::error!(error = format!("{error:#}"), "the run of retention failed");
+        Problem::unavailable(format!("the run of retention failed, and can be done again: {error}"))
+    })
+}
+
+/// Every run of a retention class that dropped something, the newest first.
+#[utoipa::path(get, path = "/api/v1/retention", tag = "privacy", params(ListParameters), responses((status = 200, body = Page), (status = "4XX", body = Problem)))]
+pub async fn expiries(
+    State(app): State<App>,
+    caller: Caller,
+    Query(parameters): Query<ListParameters>,
+) -> Result<axum::Json<Page>, Problem> {
+    caller.must(Permission::ReadLog)?;
+    Asked { as_of: None, min_position: parameters.min_position }.wait(&app).await?;
+    let (limit, start) = (page_size(parameters.limit)?, offset(parameters.cursor.as_ref())?);
+    let items = app.engine.privacy.read(|privacy, _| {
+        let newest = privacy.expiries().iter().rev().skip(start).take(limit + 1);
+        newest.map(to_json).collect::<Result<Vec<_>, _>>()
+    })?;
+    Ok(axum::Json(Page::of_offset(items, start, limit)))
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
+use eventlog::Position;
 use eventlog::transparency::{
     Covered, Notary, Proof, SignedCheckpoint, TILE_WIDTH, TileId, TileIndex, TreeError, WaitError, bundle,
 };
-use eventlog::{Direction, Filter, PayloadState, Position};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
