@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::ids::Code;
 use eventlog::frames::{Reading, StatusCode, Value};
-use eventlog::{Direction, EventLog, Filter, PayloadState, Position};
+use eventlog::{Direction, Filter, PayloadState, Position};
 use jiff::{SignedDuration, Timestamp};
 use projections::{Meta, seal_readings};
 
