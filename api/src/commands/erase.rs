@@ -42,7 +42,7 @@ async fn ask(server: &str, path: &str, token: Option<String>, body: &Value) -> a
     let text = response.text().await.with_context(|| format!("POST {address}"))?;
     let answer: Value = serde_json::from_str(&text).unwrap_or(Value::String(text));
     if !status.is_success() {
-        bail!("the server refuses ({status}): {}", answer["detail"].as_str().unwrap_or_default());
+        bail!("the server refuses ({status}): {}", answer.get("detail").and_then(Value::as_str).unwrap_or_default());
     }
     Ok(answer)
 }
