@@ -18,7 +18,7 @@ pub const ENVIRONMENT_PREFIX: &str = "MILLWRIGHT_";
 const TOKEN_VARIABLE: &str = "MILLWRIGHT_TOKEN";
 
 /// The sections that hold numbers, true and false only.
-const NUMBER_SECTIONS: [&str; 2] = ["log", "limits"];
+const NUMBER_SECTIONS: [&str; 3] = ["log", "limits", "tier"];
 
 /// Everything that can be configured. Unknown keys are refused.
 #[derive(Clone, Debug, Deserialize)]
@@ -36,6 +36,8 @@ pub struct Config {
     pub transparency: TransparencyConfig,
     /// Witnesses that are asked to cosign checkpoints.
     pub witnesses: Vec<WitnessConfig>,
+    /// Where sealed segments go when the log's folder need not keep them.
+    pub tier: TierConfig,
     /// What one request may cost.
     pub limits: Limits,
     /// Who may ask. Without any, everybody on this machine may do everything.
@@ -48,6 +50,22 @@ pub struct Config {
     pub privacy: PrivacyConfig,
     /// Payloads that are kept for a time only; everything else is kept for ever.
     pub retention: Vec<RetentionConfig>,
+}
+
+/// Where sealed segments go when the log's folder need not keep them.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TierConfig {
+    /// A folder, or a bucket that speaks S3 (`s3://bucket/prefix`), with its credentials in the environment. Without it every segment stays.
+    pub url: Option<String>,
+    /// How many of the newest closed segments stay in the log's folder.
+    pub keep_local_segments: usize,
+}
+
+impl Default for TierConfig {
+    fn default() -> Self {
+        Self { url: None, keep_local_segments: 8 }
+    }
 }
 
 /// The keys of personal data.
@@ -127,6 +145,7 @@ impl Default for Config {
             log: LogConfig::default(),
             transparency: TransparencyConfig::default(),
             witnesses: Vec::new(),
+            tier: TierConfig::default(),
             limits: Limits::default(),
             tokens: Vec::new(),
             mqtt: Vec::new(),

@@ -14,7 +14,8 @@ use connectors::ingest::Ingest;
 use connectors::mqtt::{MqttConfig, MqttSource};
 use connectors::opcua::OpcUaSource;
 use connectors::status::SourceSnapshot;
-use eventlog::embedded::{EmbeddedLog, Options, Sealing, SealingStatus};
+use eventlog::bucket::Bucket;
+use eventlog::embedded::{EmbeddedLog, Options, Sealing, SealingStatus, Tiering};
 use eventlog::groups::Groups;
 use eventlog::privacy::EncryptedLog;
 use eventlog::transparency::{self, LeafSource, Notary, Origin};
@@ -112,7 +113,12 @@ impl std::fmt::Debug for Engine {
 pub fn open_log(config: &Config) -> anyhow::Result<Arc<EmbeddedLog>> {
     let dir = config.data_dir.join(folder::LOG);
     let sealing = Sealing { mib_per_s: config.log.seal_mib_per_s, ..Sealing::default() };
+    let tiering = config.tier.url.as_deref().map(|url| {
+        let bucket = Bucket::open(url).context("opening the bucket of [tier]")?;
+        anyhow::Ok(Tiering { bucket, keep_local_segments: config.tier.keep_local_segments })
+    });
     let options = Options {
+        tiering: tiering.transpose()?,
         segment_bytes: u64::from(config.log.segment_mib) * 1024 * 1024,
         sealing: config.log.seal.then_some(sealing),
         ..Options::default()

@@ -72,6 +72,7 @@ use committer::{Poison, Sequencer, Writer};
 use disk::{Disk, Folder, LocalDisk, Lock};
 use draft::Drafts;
 use handover::{Command, Handover};
+use recovery::Recovered;
 use sealer::{Counters, MAX_WAITING_TASKS, Sealer, Task};
 use store::Store;
 
@@ -182,11 +183,16 @@ impl EmbeddedLog {
             return Err(OpenError::Option { option: "segment_bytes", reason });
         }
         let folder = Folder::new(Arc::clone(&options.disk), directory);
-        let recovered = recovery::open(&folder, &options)?;
-        let tail = recovered.active.next;
-        let (announce, watched) = watch::channel(tail);
-        let store = Arc::new(Store::new(recovered.log, recovered.segments, watched.clone(), recovered.cache));
-        store.load_metadata().map_err(OpenError::Metadata)?;
+        let (recovered, announce, store) = match recover(&folder, &options) {
+            // What the log knows of its streams is found through the indexes: this is the first time that they are asked.
+            Err(OpenError::Metadata(ReadError::Index(reason))) => {
+                tracing::warn!(%reason, "an index is damaged: all of them are built anew");
+                recovery::remove_indexes(&folder)?;
+                recover(&folder, &options)?
+            }
+            recovered => recovered?,
+        };
+        let watched = announce.subscribe();
         let tree = Arc::new(Mutex::new(recovered.active.tree.clone()));
         let (jobs, background_jobs) = std::sync::mpsc::sync_channel::<Job>(MAX_WAITING_SEGMENTS);
         let (tasks, sealer_tasks) = std::sync::mpsc::sync_channel::<Task>(MAX_WAITING_TASKS);
@@ -392,6 +398,19 @@ fn apart(positions: &[RangeInclusive<Position>], tail: Position) -> Vec<RangeInc
         }
     }
     ranges.into_iter().map(|(start, end)| start..=end).collect()
+}
+
+/// What is on the disk, and what readers and the committer share of it.
+fn recover(folder: &Folder, options: &Options) -> Result<(Recovered, watch::Sender<Position>, Arc<Store>), OpenError> {
+    let mut recovered = recovery::open(folder, options)?;
+    let (announce, watched) = watch::channel(recovered.active.next);
+    let segments = std::mem::take(&mut recovered.segments);
+    let store = Arc::new(Store::new(recovered.log, segments, watched, Arc::clone(&recovered.cache)));
+    store.load_metadata().map_err(|error| match error {
+        ReadError::Corrupt { position, file, reason } => OpenError::Corrupt { position, file, reason },
+        other => OpenError::Metadata(other),
+    })?;
+    Ok((recovered, announce, store))
 }
 
 /// Reads files away from the threads that run tasks.

@@ -302,6 +302,15 @@ fn remove_replaced(folder: &Folder, closed: &[Opened]) -> Result<(), OpenError> 
     if removed { folder.sync().map_err(OpenError::io("syncing", &folder.shown())) } else { Ok(()) }
 }
 
+/// Removes every index: they are derived, and opening builds them anew.
+pub(super) fn remove_indexes(folder: &Folder) -> Result<(), OpenError> {
+    let names = folder.list().map_err(OpenError::io("listing", &folder.shown()))?;
+    for name in names.iter().filter(|name| name.ends_with(".index")) {
+        folder.remove(name).map_err(OpenError::io("removing", name))?;
+    }
+    Ok(())
+}
+
 /// Opens every segment and checks that each follows the one before.
 pub(super) fn headers(folder: &Folder, numbers: &[u64], cache: &Arc<Cache>) -> Result<Vec<Opened>, OpenError> {
     let mut headers: Vec<Opened> = Vec::with_capacity(numbers.len());

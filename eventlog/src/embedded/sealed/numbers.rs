@@ -5,7 +5,7 @@ use pco::{ChunkConfig, PagingSpec, data_types::Number};
 
 use super::bytes::{Cursor, put_varint};
 
-/// The level of pco. Measured on the mixed signals of benches/sealing: see docs/benchmarks.md.
+/// The level of pco: its own default. Sealing is throttled anyway, and what is written once is read often.
 const LEVEL: usize = 8;
 
 const PROGRESSION: u8 = 0;
