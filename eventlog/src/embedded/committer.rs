@@ -50,10 +50,11 @@ pub(super) fn run(handover: &Handover) {
         };
         if let (Some(mut writer), Some(batch)) = (writer.take(), batch) {
             writer.write(&batch);
-            let poison = Arc::clone(&writer.poison);
+            // Ordering: whether this batch is durable is known now; that a later one fails is not its callers' affair.
+            let poison = writer.poison.get().cloned();
             // Ordering: the next batch is on its way to the disk before this one's callers are woken, one after the other.
             handover.release(writer);
-            batch.give(poison.get());
+            batch.give(poison.as_ref());
         }
     }
 }
