@@ -107,6 +107,14 @@ ids! {
     ModelName "model";
     /// A deployment of a model version to an asset or a class.
     DeploymentId "deployment";
+    /// A set of runs that belong together.
+    ExperimentId "experiment";
+    /// One attempt: its parameters, metrics and what it logged.
+    RunId "run";
+    /// A model that a run logged, whether it is registered or not.
+    LoggedModelId "logged model";
+    /// A table for training, built from the log.
+    DatasetId "dataset";
     /// A code from a taxonomy (failure mode, mechanism, cause, activity, defect, state reason).
     Code "code";
 }

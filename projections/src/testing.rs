@@ -361,9 +361,14 @@ impl Dice {
                 trained_on: None,
                 metrics: indexmap::IndexMap::from([("mae".to_owned(), 0.1)]),
                 note: None,
+                author: None,
+                source: None,
+                run: None,
+                logged_model: None,
+                lineage: None,
             }
             .into(),
-            29 => AliasSet { model: d.model(), alias: d.code(), version: d.version() }.into(),
+            29 => AliasSet { model: d.model(), alias: d.code(), version: d.version(), checked: None }.into(),
             30 => ModelDeployed {
                 deployment: d.deployment(),
                 model: d.model(),
@@ -373,6 +378,7 @@ impl Dice {
                 replaces: None,
                 person: None,
                 reason: None,
+                checked: None,
             }
             .into(),
             31 => PredictionMade {

@@ -106,6 +106,11 @@ impl Registry {
             trained_on: new.trained_on,
             metrics: new.metrics,
             note: new.note,
+            author: None,
+            source: None,
+            run: None,
+            logged_model: None,
+            lineage: None,
         };
         let (position, event) = self.command(caller, topic, |_| Ok(Command::CreateVersion(wanted.clone()))).await?;
         let Event::ModelVersionCreated(created) = event else { return Err(other_event(caller)) };
@@ -125,7 +130,7 @@ impl Registry {
         alias: &Code,
         version: u32,
     ) -> Result<Position, RegistryError> {
-        let set = AliasSet { model: model.clone(), alias: alias.clone(), version };
+        let set = AliasSet { model: model.clone(), alias: alias.clone(), version, checked: None };
         let ask = |scope: &Scope| {
             scope.version(model, &VersionRef::Number(version))?;
             Ok(set.clone().into())
@@ -174,6 +179,7 @@ impl Registry {
                 replaces: None,
                 person: request.person.clone(),
                 reason: request.reason.clone(),
+                checked: None,
             }))
         };
         deployed(caller, self.command(caller, topic, ask).await?)

@@ -54,8 +54,12 @@ pub(crate) async fn append(log: &Arc<dyn EventLog>, event: Event) -> Position {
 }
 
 pub(crate) async fn register(registry: &Registry) {
-    let registered =
-        ModelRegistered { model: model(), kind: ModelKind::Mechanism, description: Text::new("张力", "tension") };
+    let registered = ModelRegistered {
+        model: model(),
+        name: None,
+        kind: ModelKind::Mechanism,
+        description: Text::new("张力", "tension"),
+    };
     registry.register_model(&caller(), registered).await.unwrap();
 }
 

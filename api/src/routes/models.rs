@@ -87,7 +87,8 @@ pub async fn register(
     Json(body): Json<Registration>,
 ) -> Result<(StatusCode, axum::Json<At>), Problem> {
     caller.must(Permission::WriteModels)?;
-    let model = ModelRegistered { model: model_name(&body.model)?, kind: body.kind, description: body.description };
+    let model =
+        ModelRegistered { model: model_name(&body.model)?, name: None, kind: body.kind, description: body.description };
     let position = app.engine.registry.register_model(&caller_of(&caller), model).await?;
     Ok((StatusCode::CREATED, At::new(position)))
 }

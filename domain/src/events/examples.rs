@@ -148,6 +148,26 @@ fn written() -> Vec<(&'static str, Value)> {
             "model.version_created",
             json!({"model": "weft-arrival", "version": 1, "runtime": "mechanism", "inputs": [{"name": "air_pressure", "unit": "bar", "low": 3.0, "high": 7.0}, {"name": "loom_speed", "unit": "{pick}/min"}], "outputs": [{"name": "arrival_angle", "unit": "deg"}], "artifacts": [{"name": "model.json", "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "bytes": 1423}], "trained_on": {"first_position": 0, "last_position": 18250, "samples": 7200, "seed": 7}, "metrics": {"mae_deg": 1.4}, "note": {"zh": "首个版本", "en": "first version"}}),
         ),
+        ("model.renamed", json!({"model": "weft-arrival", "name": "weft arrival angle"})),
+        ("model.described", json!({"model": "weft-arrival", "version": 1, "description": "fitted on shed 1"})),
+        ("model.tag_set", json!({"model": "weft-arrival", "version": 1, "key": "plant", "value": "shed-1"})),
+        ("model.tag_removed", json!({"model": "weft-arrival", "version": 1, "key": "plant"})),
+        (
+            "model.version_evaluated",
+            json!({"model": "weft-arrival", "version": 1, "dataset": "shed-1-2026-q1", "dataset_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "metrics": {"mae_deg": 1.4}, "samples": 7200, "person": "P-50"}),
+        ),
+        (
+            "model.version_approved",
+            json!({"model": "weft-arrival", "version": 1, "person": "P-40", "note": {"zh": "已对照停机记录", "en": "compared with the stop records"}}),
+        ),
+        (
+            "gate.defined",
+            json!({"gate": "production", "model": "weft-arrival", "guards": [{"alias": "champion"}, {"stage": "production"}, "deployment"], "approvals": 1, "requires": [{"dataset": "shed-1-2026-q1", "metric": "mae_deg", "better": "lower", "threshold": 2.0, "beats_champion_by": 0.0}], "champion": "champion"}),
+        ),
+        (
+            "model.stage_set",
+            json!({"model": "weft-arrival", "version": 1, "stage": "production", "checked": {"position": 18260, "gates": ["production"], "approved_by": ["P-40"], "evaluations": [18255]}}),
+        ),
         ("model.alias_set", json!({"model": "weft-arrival", "alias": "champion", "version": 1})),
         (
             "deployment.deployed",
@@ -162,6 +182,72 @@ fn written() -> Vec<(&'static str, Value)> {
             json!({"deployment": "weft-arrival@looms", "reason": {"zh": "试运行结束", "en": "the trial is over"}}),
         ),
         ("model.alias_removed", json!({"model": "weft-arrival", "alias": "champion"})),
+        (
+            "model.approval_withdrawn",
+            json!({"model": "weft-arrival", "version": 1, "person": "P-40", "reason": {"zh": "数据有误", "en": "the data were wrong"}}),
+        ),
+        ("gate.removed", json!({"gate": "production", "reason": {"zh": "试运行结束", "en": "the trial is over"}})),
+        (
+            "model.version_deleted",
+            json!({"model": "weft-arrival", "version": 1, "reason": {"zh": "不再使用", "en": "no longer used"}}),
+        ),
+        ("model.deleted", json!({"model": "weft-arrival"})),
+        (
+            "dataset.built",
+            json!({"dataset": "DS-0001", "name": "shed-1-2026-q1", "spec": {"assets": ["L07"]}, "as_of": 18250, "builder": 1, "rows": 7200, "columns": [{"name": "time", "kind": "timestamp"}, {"name": "air_pressure.mean", "kind": "float64", "unit": "bar"}], "file": {"name": "data.parquet", "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "bytes": 90211}, "first_position": 3, "last_position": 18250, "signals": ["L07.air_pressure"], "label_positions": [18001], "projections": {"episodes": 1}}),
+        ),
+        (
+            "experiment.created",
+            json!({"experiment": "1", "name": "weft arrival", "artifact_location": "mlflow-artifacts:/1", "tags": [{"key": "plant", "value": "shed-1"}]}),
+        ),
+        ("experiment.renamed", json!({"experiment": "1", "name": "weft arrival 2026"})),
+        ("experiment.tag_set", json!({"experiment": "1", "key": "owner", "value": "process engineering"})),
+        ("experiment.tag_removed", json!({"experiment": "1", "key": "owner"})),
+        (
+            "run.created",
+            json!({"run": "c375fbfb43a04b09b09cca83ad72ad0b", "experiment": "1", "name": "ridge", "user": "lin", "started_ms": 1772409600000_i64, "artifact_uri": "mlflow-artifacts:/1/c375fbfb43a04b09b09cca83ad72ad0b/artifacts", "tags": [{"key": "mlflow.user", "value": "lin"}]}),
+        ),
+        (
+            "run.logged",
+            json!({"run": "c375fbfb43a04b09b09cca83ad72ad0b", "metrics": [{"key": "rmse", "value": 0.45, "at_ms": 1772409601000_i64, "step": 1, "logged_model": "m-b1a0ceda14274cfe822aee0e57467b20"}, {"key": "loss", "value": "NaN", "at_ms": 1772409601000_i64, "step": 1}], "params": [{"key": "alpha", "value": "0.1"}], "tags": [{"key": "note", "value": "first try"}]}),
+        ),
+        ("run.tag_removed", json!({"run": "c375fbfb43a04b09b09cca83ad72ad0b", "key": "note"})),
+        (
+            "run.inputs_logged",
+            json!({"run": "c375fbfb43a04b09b09cca83ad72ad0b", "datasets": [{"name": "shed-1-2026-q1", "digest": "df32b07a", "source_type": "http", "source": "{\"url\": \"http://mill.example/data\"}", "schema": "{}", "profile": "{}", "tags": [{"key": "mlflow.data.context", "value": "train"}]}], "models": ["m-b1a0ceda14274cfe822aee0e57467b20"]}),
+        ),
+        (
+            "logged_model.created",
+            json!({"logged_model": "m-b1a0ceda14274cfe822aee0e57467b20", "experiment": "1", "name": "model", "run": "c375fbfb43a04b09b09cca83ad72ad0b", "model_type": "regressor", "artifact_uri": "mlflow-artifacts:/1/models/m-b1a0ceda14274cfe822aee0e57467b20/artifacts", "params": [{"key": "alpha", "value": "0.1"}], "tags": [{"key": "mlflow.user", "value": "lin"}]}),
+        ),
+        ("logged_model.finalized", json!({"logged_model": "m-b1a0ceda14274cfe822aee0e57467b20", "status": "ready"})),
+        (
+            "logged_model.params_logged",
+            json!({"logged_model": "m-b1a0ceda14274cfe822aee0e57467b20", "params": [{"key": "solver", "value": "svd"}]}),
+        ),
+        (
+            "logged_model.tags_set",
+            json!({"logged_model": "m-b1a0ceda14274cfe822aee0e57467b20", "tags": [{"key": "plant", "value": "shed-1"}]}),
+        ),
+        ("logged_model.tag_removed", json!({"logged_model": "m-b1a0ceda14274cfe822aee0e57467b20", "key": "plant"})),
+        (
+            "run.outputs_logged",
+            json!({"run": "c375fbfb43a04b09b09cca83ad72ad0b", "models": [{"logged_model": "m-b1a0ceda14274cfe822aee0e57467b20", "step": 1}]}),
+        ),
+        (
+            "artifact.stored",
+            json!({"root": "1/c375fbfb43a04b09b09cca83ad72ad0b", "path": "artifacts/plots/residuals.png", "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "bytes": 48113}),
+        ),
+        ("artifact.removed", json!({"root": "1/c375fbfb43a04b09b09cca83ad72ad0b", "path": "artifacts/plots"})),
+        (
+            "run.updated",
+            json!({"run": "c375fbfb43a04b09b09cca83ad72ad0b", "status": "finished", "ended_ms": 1772409607000_i64, "name": "ridge, alpha 0.1"}),
+        ),
+        ("run.deleted", json!({"run": "c375fbfb43a04b09b09cca83ad72ad0b"})),
+        ("run.restored", json!({"run": "c375fbfb43a04b09b09cca83ad72ad0b"})),
+        ("logged_model.deleted", json!({"logged_model": "m-b1a0ceda14274cfe822aee0e57467b20"})),
+        ("experiment.deleted", json!({"experiment": "1"})),
+        ("experiment.restored", json!({"experiment": "1"})),
         ("equipment.asset_unmapped", json!({"asset": "L07", "equipment": "shed-1/loom-07"})),
         (
             "input.quarantined",

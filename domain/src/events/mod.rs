@@ -13,6 +13,7 @@ pub mod plant;
 pub mod privacy;
 pub mod production;
 pub mod quality;
+pub mod tracking;
 pub mod weaving;
 
 mod examples;
@@ -32,6 +33,7 @@ pub use privacy::*;
 pub use production::*;
 pub use quality::*;
 pub use subjects::{Subject, SubjectKind};
+pub use tracking::*;
 pub use weaving::*;
 
 /// A step from one version of an event type to the next.
@@ -193,7 +195,7 @@ macro_rules! id_keys {
     })*};
 }
 
-id_keys!(EquipmentId AssetId SignalId OrderId LotId FaultId WorkOrderId InspectionId NonconformanceId PersonId CustomerId HoldId ModelName DeploymentId Code);
+id_keys!(EquipmentId AssetId SignalId OrderId LotId FaultId WorkOrderId InspectionId NonconformanceId PersonId CustomerId HoldId ModelName DeploymentId ExperimentId RunId LoggedModelId DatasetId Code);
 
 events! {
     /// See [`EquipmentDefined`].
@@ -302,6 +304,76 @@ events! {
     "deployment.deployed" 1 => ModelDeployed in "deployment" by deployment;
     /// See [`DeploymentRetired`].
     "deployment.retired" 1 => DeploymentRetired in "deployment" by deployment;
+    /// See [`ModelRenamed`].
+    "model.renamed" 1 => ModelRenamed in "model" by model;
+    /// See [`ModelDescribed`].
+    "model.described" 1 => ModelDescribed in "model" by model;
+    /// See [`ModelTagSet`].
+    "model.tag_set" 1 => ModelTagSet in "model" by model;
+    /// See [`ModelTagRemoved`].
+    "model.tag_removed" 1 => ModelTagRemoved in "model" by model;
+    /// See [`ModelStageSet`].
+    "model.stage_set" 1 => ModelStageSet in "model" by model;
+    /// See [`ModelVersionDeleted`].
+    "model.version_deleted" 1 => ModelVersionDeleted in "model" by model;
+    /// See [`ModelDeleted`].
+    "model.deleted" 1 => ModelDeleted in "model" by model;
+    /// See [`ModelVersionEvaluated`].
+    "model.version_evaluated" 1 => ModelVersionEvaluated in "model" by model;
+    /// See [`ModelVersionApproved`].
+    "model.version_approved" 1 => ModelVersionApproved in "model" by model;
+    /// See [`ModelApprovalWithdrawn`].
+    "model.approval_withdrawn" 1 => ModelApprovalWithdrawn in "model" by model;
+    /// See [`GateDefined`].
+    "gate.defined" 1 => GateDefined in "gate" by gate;
+    /// See [`GateRemoved`].
+    "gate.removed" 1 => GateRemoved in "gate" by gate;
+    /// See [`DatasetBuilt`].
+    "dataset.built" 1 => DatasetBuilt in "dataset" by dataset;
+    /// See [`ExperimentCreated`].
+    "experiment.created" 1 => ExperimentCreated in "experiment" by experiment;
+    /// See [`ExperimentRenamed`].
+    "experiment.renamed" 1 => ExperimentRenamed in "experiment" by experiment;
+    /// See [`ExperimentDeleted`].
+    "experiment.deleted" 1 => ExperimentDeleted in "experiment" by experiment;
+    /// See [`ExperimentRestored`].
+    "experiment.restored" 1 => ExperimentRestored in "experiment" by experiment;
+    /// See [`ExperimentTagSet`].
+    "experiment.tag_set" 1 => ExperimentTagSet in "experiment" by experiment;
+    /// See [`ExperimentTagRemoved`].
+    "experiment.tag_removed" 1 => ExperimentTagRemoved in "experiment" by experiment;
+    /// See [`RunCreated`].
+    "run.created" 1 => RunCreated in "run" by run;
+    /// See [`RunUpdated`].
+    "run.updated" 1 => RunUpdated in "run" by run;
+    /// See [`RunLogged`].
+    "run.logged" 1 => RunLogged in "run" by run;
+    /// See [`RunTagRemoved`].
+    "run.tag_removed" 1 => RunTagRemoved in "run" by run;
+    /// See [`RunDeleted`].
+    "run.deleted" 1 => RunDeleted in "run" by run;
+    /// See [`RunRestored`].
+    "run.restored" 1 => RunRestored in "run" by run;
+    /// See [`RunInputsLogged`].
+    "run.inputs_logged" 1 => RunInputsLogged in "run" by run;
+    /// See [`RunOutputsLogged`].
+    "run.outputs_logged" 1 => RunOutputsLogged in "run" by run;
+    /// See [`LoggedModelCreated`].
+    "logged_model.created" 1 => LoggedModelCreated in "logged_model" by logged_model;
+    /// See [`LoggedModelFinalized`].
+    "logged_model.finalized" 1 => LoggedModelFinalized in "logged_model" by logged_model;
+    /// See [`LoggedModelParamsLogged`].
+    "logged_model.params_logged" 1 => LoggedModelParamsLogged in "logged_model" by logged_model;
+    /// See [`LoggedModelTagsSet`].
+    "logged_model.tags_set" 1 => LoggedModelTagsSet in "logged_model" by logged_model;
+    /// See [`LoggedModelTagRemoved`].
+    "logged_model.tag_removed" 1 => LoggedModelTagRemoved in "logged_model" by logged_model;
+    /// See [`LoggedModelDeleted`].
+    "logged_model.deleted" 1 => LoggedModelDeleted in "logged_model" by logged_model;
+    /// See [`ArtifactStored`].
+    "artifact.stored" 1 => ArtifactStored in "artifact" by root;
+    /// See [`ArtifactRemoved`].
+    "artifact.removed" 1 => ArtifactRemoved in "artifact" by root;
     /// See [`PredictionMade`].
     "prediction.made" 1 => PredictionMade in "prediction" by deployment;
     /// See [`InputQuarantined`].

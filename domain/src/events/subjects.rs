@@ -38,6 +38,16 @@ pub enum SubjectKind {
     Model,
     /// A deployment.
     Deployment,
+    /// A gate before promotions.
+    Gate,
+    /// An experiment.
+    Experiment,
+    /// A run.
+    Run,
+    /// A logged model.
+    LoggedModel,
+    /// A dataset.
+    Dataset,
 }
 
 impl SubjectKind {
@@ -60,6 +70,11 @@ impl SubjectKind {
             Self::Privacy => "privacy",
             Self::Model => "model",
             Self::Deployment => "deployment",
+            Self::Gate => "gate",
+            Self::Experiment => "experiment",
+            Self::Run => "run",
+            Self::LoggedModel => "logged_model",
+            Self::Dataset => "dataset",
         }
     }
 }
@@ -123,6 +138,30 @@ impl List {
 
     fn deployment(&mut self, id: &crate::ids::DeploymentId) -> &mut Self {
         self.add(SubjectKind::Deployment, id.as_str())
+    }
+
+    fn gate(&mut self, id: &crate::ids::Code) -> &mut Self {
+        self.add(SubjectKind::Gate, id.as_str())
+    }
+
+    fn experiment(&mut self, id: &crate::ids::ExperimentId) -> &mut Self {
+        self.add(SubjectKind::Experiment, id.as_str())
+    }
+
+    fn run(&mut self, id: &crate::ids::RunId) -> &mut Self {
+        self.add(SubjectKind::Run, id.as_str())
+    }
+
+    fn logged_model(&mut self, id: &crate::ids::LoggedModelId) -> &mut Self {
+        self.add(SubjectKind::LoggedModel, id.as_str())
+    }
+
+    fn runs<'a>(&mut self, ids: impl IntoIterator<Item = &'a crate::ids::RunId>) -> &mut Self {
+        ids.into_iter().fold(self, |list, id| list.run(id))
+    }
+
+    fn logged_models<'a>(&mut self, ids: impl IntoIterator<Item = &'a crate::ids::LoggedModelId>) -> &mut Self {
+        ids.into_iter().fold(self, |list, id| list.logged_model(id))
     }
 
     fn material(&mut self, id: &crate::ids::MaterialId) -> &mut Self {
@@ -211,12 +250,45 @@ fn collect(event: &Event, list: &mut List) {
         Event::PersonLoggedIn(e) => { list.people([&e.person]).asset(&e.asset); }
         Event::PersonLoggedOut(e) => { list.people([&e.person]).asset(&e.asset); }
         Event::ModelRegistered(e) => { list.model(&e.model); }
-        Event::ModelVersionCreated(e) => { list.model(&e.model); }
+        Event::ModelVersionCreated(e) => { list.model(&e.model).runs(&e.run).logged_models(&e.logged_model).people(&e.author); if let Some(dataset) = e.lineage.as_ref().and_then(|lineage| lineage.dataset.as_ref()) { list.add(SubjectKind::Dataset, dataset.as_str()); } }
+        Event::ModelRenamed(e) => { list.model(&e.model); }
+        Event::ModelDescribed(e) => { list.model(&e.model); }
+        Event::ModelTagSet(e) => { list.model(&e.model); }
+        Event::ModelTagRemoved(e) => { list.model(&e.model); }
+        Event::ModelStageSet(e) => { list.model(&e.model); }
+        Event::ModelVersionDeleted(e) => { list.model(&e.model); }
+        Event::ModelDeleted(e) => { list.model(&e.model); }
+        Event::ModelVersionEvaluated(e) => { list.model(&e.model).people(&e.person); }
+        Event::ModelVersionApproved(e) => { list.model(&e.model).people([&e.person]); }
+        Event::ModelApprovalWithdrawn(e) => { list.model(&e.model).people([&e.person]); }
+        Event::GateDefined(e) => { list.gate(&e.gate); if let Some(model) = &e.model { list.model(model); } }
+        Event::GateRemoved(e) => { list.gate(&e.gate); }
+        Event::DatasetBuilt(e) => { list.add(SubjectKind::Dataset, e.dataset.as_str()); }
+        Event::ExperimentCreated(e) => { list.experiment(&e.experiment); }
+        Event::ExperimentRenamed(e) => { list.experiment(&e.experiment); }
+        Event::ExperimentDeleted(e) => { list.experiment(&e.experiment); }
+        Event::ExperimentRestored(e) => { list.experiment(&e.experiment); }
+        Event::ExperimentTagSet(e) => { list.experiment(&e.experiment); }
+        Event::ExperimentTagRemoved(e) => { list.experiment(&e.experiment); }
+        Event::RunCreated(e) => { list.run(&e.run).experiment(&e.experiment); }
+        Event::RunUpdated(e) => { list.run(&e.run); }
+        Event::RunLogged(e) => { list.run(&e.run); }
+        Event::RunTagRemoved(e) => { list.run(&e.run); }
+        Event::RunDeleted(e) => { list.run(&e.run); }
+        Event::RunRestored(e) => { list.run(&e.run); }
+        Event::RunInputsLogged(e) => { list.run(&e.run).logged_models(&e.models); }
+        Event::RunOutputsLogged(e) => { list.run(&e.run).logged_models(e.models.iter().map(|output| &output.logged_model)); }
+        Event::LoggedModelCreated(e) => { list.logged_model(&e.logged_model).experiment(&e.experiment).runs(&e.run); }
+        Event::LoggedModelFinalized(e) => { list.logged_model(&e.logged_model); }
+        Event::LoggedModelParamsLogged(e) => { list.logged_model(&e.logged_model); }
+        Event::LoggedModelTagsSet(e) => { list.logged_model(&e.logged_model); }
+        Event::LoggedModelTagRemoved(e) => { list.logged_model(&e.logged_model); }
+        Event::LoggedModelDeleted(e) => { list.logged_model(&e.logged_model); }
         Event::AliasSet(e) => { list.model(&e.model); }
         Event::AliasRemoved(e) => { list.model(&e.model); }
         Event::ModelDeployed(e) => { list.deployment(&e.deployment).model(&e.model); if let super::Target::Asset(asset) = &e.target { list.asset(asset); } }
         Event::DeploymentRetired(e) => { list.deployment(&e.deployment); }
         Event::PredictionMade(e) => { list.deployment(&e.deployment).model(&e.model).asset(&e.asset); }
-        Event::InputQuarantined(_) | Event::QuarantineReleased(_) | Event::DiscrepancyResolved(_) | Event::RetentionApplied(_) => {}
+        Event::InputQuarantined(_) | Event::QuarantineReleased(_) | Event::DiscrepancyResolved(_) | Event::RetentionApplied(_) | Event::ArtifactStored(_) | Event::ArtifactRemoved(_) => {}
     }
 }

@@ -130,6 +130,41 @@ fn streams_are_keyed_by_the_thing_that_the_event_is_about() {
         model.alias_removed model-weft-arrival
         deployment.deployed deployment-weft-arrival@looms
         deployment.retired deployment-weft-arrival@looms
+        model.renamed model-weft-arrival
+        model.described model-weft-arrival
+        model.tag_set model-weft-arrival
+        model.tag_removed model-weft-arrival
+        model.stage_set model-weft-arrival
+        model.version_deleted model-weft-arrival
+        model.deleted model-weft-arrival
+        model.version_evaluated model-weft-arrival
+        model.version_approved model-weft-arrival
+        model.approval_withdrawn model-weft-arrival
+        gate.defined gate-production
+        gate.removed gate-production
+        dataset.built dataset-DS-0001
+        experiment.created experiment-1
+        experiment.renamed experiment-1
+        experiment.deleted experiment-1
+        experiment.restored experiment-1
+        experiment.tag_set experiment-1
+        experiment.tag_removed experiment-1
+        run.created run-c375fbfb43a04b09b09cca83ad72ad0b
+        run.updated run-c375fbfb43a04b09b09cca83ad72ad0b
+        run.logged run-c375fbfb43a04b09b09cca83ad72ad0b
+        run.tag_removed run-c375fbfb43a04b09b09cca83ad72ad0b
+        run.deleted run-c375fbfb43a04b09b09cca83ad72ad0b
+        run.restored run-c375fbfb43a04b09b09cca83ad72ad0b
+        run.inputs_logged run-c375fbfb43a04b09b09cca83ad72ad0b
+        run.outputs_logged run-c375fbfb43a04b09b09cca83ad72ad0b
+        logged_model.created logged_model-m-b1a0ceda14274cfe822aee0e57467b20
+        logged_model.finalized logged_model-m-b1a0ceda14274cfe822aee0e57467b20
+        logged_model.params_logged logged_model-m-b1a0ceda14274cfe822aee0e57467b20
+        logged_model.tags_set logged_model-m-b1a0ceda14274cfe822aee0e57467b20
+        logged_model.tag_removed logged_model-m-b1a0ceda14274cfe822aee0e57467b20
+        logged_model.deleted logged_model-m-b1a0ceda14274cfe822aee0e57467b20
+        artifact.stored artifact-1/c375fbfb43a04b09b09cca83ad72ad0b
+        artifact.removed artifact-1/c375fbfb43a04b09b09cca83ad72ad0b
         prediction.made prediction-weft-arrival@looms
         input.quarantined quarantine-mqtt:shed-1
         input.released quarantine-mqtt:shed-1

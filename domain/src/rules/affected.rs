@@ -94,6 +94,16 @@ fn collect(event: &Event, keys: &mut Keys) {
         Event::PersonLoggedOut(e) => { keys.add(Kind::Person, e.person.as_str()); }
         Event::ModelRegistered(e) => { keys.add(Kind::Model, e.model.as_str()); }
         Event::ModelVersionCreated(e) => { keys.add(Kind::Model, e.model.as_str()); }
+        Event::ModelRenamed(e) => { keys.add(Kind::Model, e.model.as_str()); }
+        Event::ModelDescribed(e) => { keys.add(Kind::Model, e.model.as_str()); }
+        Event::ModelTagSet(e) => { keys.add(Kind::Model, e.model.as_str()); }
+        Event::ModelTagRemoved(e) => { keys.add(Kind::Model, e.model.as_str()); }
+        Event::ModelStageSet(e) => { keys.add(Kind::Model, e.model.as_str()); }
+        Event::ModelVersionDeleted(e) => { keys.add(Kind::Model, e.model.as_str()); }
+        Event::ModelDeleted(e) => { keys.add(Kind::Model, e.model.as_str()); }
+        Event::ModelVersionEvaluated(e) => { keys.add(Kind::Model, e.model.as_str()); }
+        Event::ModelVersionApproved(e) => { keys.add(Kind::Model, e.model.as_str()); }
+        Event::ModelApprovalWithdrawn(e) => { keys.add(Kind::Model, e.model.as_str()); }
         Event::AliasSet(e) => { keys.add(Kind::Model, e.model.as_str()); }
         Event::AliasRemoved(e) => { keys.add(Kind::Model, e.model.as_str()); }
         Event::ModelDeployed(e) => { keys.add(Kind::Deployment, e.deployment.as_str()).add(Kind::Model, e.model.as_str()); }
@@ -101,5 +111,7 @@ fn collect(event: &Event, keys: &mut Keys) {
         Event::PredictionMade(e) => { keys.add(Kind::Deployment, e.deployment.as_str()); }
         Event::EquipmentDefined(_) | Event::SignalDefined(_) | Event::CalibrationPerformed(_) | Event::InputQuarantined(_)
         | Event::QuarantineReleased(_) | Event::DiscrepancyResolved(_) | Event::PersonRegistered(_) | Event::CustomerRegistered(_) | Event::RetentionApplied(_) => {}
+        // The life of runs and datasets is decided where they are kept.
+        Event::GateDefined(_) | Event::GateRemoved(_) | Event::DatasetBuilt(_) | Event::ExperimentCreated(_) | Event::ExperimentRenamed(_) | Event::ExperimentDeleted(_) | Event::ExperimentRestored(_) | Event::ExperimentTagSet(_) | Event::ExperimentTagRemoved(_) | Event::RunCreated(_) | Event::RunUpdated(_) | Event::RunLogged(_) | Event::RunTagRemoved(_) | Event::RunDeleted(_) | Event::RunRestored(_) | Event::RunInputsLogged(_) | Event::RunOutputsLogged(_) | Event::LoggedModelCreated(_) | Event::LoggedModelFinalized(_) | Event::LoggedModelParamsLogged(_) | Event::LoggedModelTagsSet(_) | Event::LoggedModelTagRemoved(_) | Event::LoggedModelDeleted(_) | Event::ArtifactStored(_) | Event::ArtifactRemoved(_) => {}
     }
 }

@@ -187,6 +187,7 @@ fn roll_back(states: &States, back: RollBack) -> Result<Vec<Event>, Rejection> {
             replaces,
             person: back.person,
             reason: back.reason,
+            checked: None,
         }
         .into(),
     ])

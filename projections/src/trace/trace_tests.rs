@@ -293,6 +293,11 @@ fn a_prediction_names_its_version_and_its_readings() {
             trained_on: None,
             metrics: indexmap::IndexMap::new(),
             note: Some(Text::guessed("first")),
+            author: None,
+            source: None,
+            run: None,
+            logged_model: None,
+            lineage: None,
         }
         .into()
     };
@@ -306,6 +311,7 @@ fn a_prediction_names_its_version_and_its_readings() {
             replaces: None,
             person: None,
             reason: None,
+            checked: None,
         }
         .into()
     };

@@ -36,7 +36,10 @@ fn caller() -> Caller {
 }
 
 async fn register(engine: &Engine, model: &ModelName, kind: ModelKind, description: Text) -> anyhow::Result<()> {
-    engine.registry.register_model(&caller(), ModelRegistered { model: model.clone(), kind, description }).await?;
+    engine
+        .registry
+        .register_model(&caller(), ModelRegistered { model: model.clone(), name: None, kind, description })
+        .await?;
     Ok(())
 }
 

@@ -1,0 +1,1 @@
+//! Tables for training, as they could have been known at a position of the log.

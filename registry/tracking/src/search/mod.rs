@@ -1,0 +1,1 @@
+//! The language of searches: conditions joined by AND, and orders.
