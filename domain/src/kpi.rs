@@ -6,6 +6,9 @@ use std::iter::Sum;
 use std::ops::Add;
 
 use serde::{Deserialize, Serialize};
+use statrs::function::gamma::ln_gamma;
+
+use crate::statistics::real;
 
 /// A ratio that can be rolled up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -140,11 +143,6 @@ fn mean(sum: f64, count: u64) -> Option<f64> {
     Ratio::new(sum, real(count)).value()
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts above 2^52 do not occur, and would only lose their last digits")]
-const fn real(count: u64) -> f64 {
-    count as f64
-}
-
 /// What a count says about a probability.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -175,8 +173,8 @@ pub fn wilson_bounds(successes: u64, failures: u64) -> Option<Bounds> {
     Some(Bounds { low: (middle - half).max(0.0), mean, high: (middle + half).min(1.0) })
 }
 
-/// The value below which a Beta(a, b) variable lies with this probability, by bisection; `a` and `b` are at least 1.
-fn beta_quantile(probability: f64, a: f64, b: f64) -> f64 {
+/// The value below which a Beta(a, b) variable lies with this probability, by bisection; `a` and `b` are at least 1, the probability is from 0 to 1.
+pub fn beta_quantile(probability: f64, a: f64, b: f64) -> f64 {
     let (mut low, mut high) = (0.0_f64, 1.0_f64);
     // Each step halves the interval; after 60 it is below what an f64 near 1 can tell apart.
     for _ in 0..60 {
@@ -229,19 +227,6 @@ fn beta_cdf_below(x: f64, a: f64, b: f64) -> f64 {
         }
     }
     (front * fraction).clamp(0.0, 1.0)
-}
-
-/// The logarithm of the gamma function for arguments of at least 1: Stirling's series (DLMF 5.11.1) after shifting the argument above 10.
-fn ln_gamma(argument: f64) -> f64 {
-    let mut x = argument;
-    let mut shift = 0.0;
-    while x < 10.0 {
-        shift += x.ln();
-        x += 1.0;
-    }
-    let square = x * x;
-    let series = (1.0 / 12.0 - (1.0 / 360.0 - (1.0 / 1260.0 - 1.0 / (1680.0 * square)) / square) / square) / x;
-    (x - 0.5) * x.ln() - x + 0.5 * (2.0 * std::f64::consts::PI).ln() + series - shift
 }
 
 #[cfg(test)]

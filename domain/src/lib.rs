@@ -8,13 +8,15 @@
 //!   becomes a discrepancy for somebody to resolve.
 //!
 //! Where to read next: [`events`] is the table of everything that can happen; [`rules`] says what can follow what; [`taxonomy`] names codes in
-//! Chinese and English; [`weaving`] and [`kpi`] are the arithmetic.
+//! Chinese and English; [`weaving`] and [`kpi`] are the arithmetic, [`statistics`] and [`spc`] say how surely.
 
 pub mod events;
 pub mod ids;
 pub mod kpi;
 pub mod personal;
 pub mod rules;
+pub mod spc;
+pub mod statistics;
 pub mod taxonomy;
 pub mod units;
 pub mod values;

@@ -2,8 +2,13 @@
 //!
 //! Every function is plain arithmetic on finite numbers. An answer that does not exist (a division by zero, a negative length) is `None`.
 
-/// The linear density in tex of a yarn of cotton count 1 (Ne): one hank of 840 yards to the pound.
+/// The linear density in tex of a yarn of cotton count 1 (Ne): one hank of 840 yards to the pound, 453.592 37 g to 768.096 m, which are 590.54 g/km. ASTM
+/// D2260 gives 590.5. It holds for yarns whose count and tex are taken at the same moisture.
 pub const TEX_OF_NE_1: f64 = 590.5;
+
+/// The same for pure cotton where the count is taken at the British regain of 9.89 % and the tex at the Chinese standard regain of 8.5 %: 590.54 × 108.5 /
+/// 109.89 = 583.07, which Chinese mills round to 583.1 (公定回潮率下的换算常数). The difference is 1.3 % of the yarn's weight.
+pub const TEX_OF_NE_1_CHINESE_COTTON: f64 = 583.1;
 
 /// Square metres in a square yard, exactly (1 yd = 0.9144 m).
 const SQUARE_METRES_PER_SQUARE_YARD: f64 = 0.9144 * 0.9144;
@@ -66,6 +71,16 @@ pub fn ne_from_tex(tex: f64) -> Option<f64> {
     tex_from_ne(tex)
 }
 
+/// Linear density in tex at the Chinese standard regain from the cotton count Ne of a pure cotton yarn: [`TEX_OF_NE_1_CHINESE_COTTON`].
+pub fn tex_from_ne_chinese_cotton(ne: f64) -> Option<f64> {
+    positive(ne).and_then(|ne| amount(TEX_OF_NE_1_CHINESE_COTTON / ne))
+}
+
+/// The cotton count Ne of a pure cotton yarn from the linear density in tex at the Chinese standard regain.
+pub fn ne_from_tex_chinese_cotton(tex: f64) -> Option<f64> {
+    tex_from_ne_chinese_cotton(tex)
+}
+
 /// Penalty points of a defect by its length in metres (ASTM D5430, four-point system): 1 up to 75 mm (3 in), 2 up to 150 mm (6 in), 3 up to
 /// 230 mm (9 in), 4 beyond. No defect has more than 4.
 pub fn points_by_length(length_m: f64) -> Option<u8> {
@@ -78,8 +93,62 @@ pub fn points_by_length(length_m: f64) -> Option<u8> {
     })
 }
 
+/// Penalty points of a hole by its greatest opening in metres (ASTM D5430): 2 up to 25 mm (1 in), 4 beyond.
+pub fn points_of_hole(opening_m: f64) -> Option<u8> {
+    Some(if amount(opening_m)? <= 0.025 { 2 } else { 4 })
+}
+
 /// The most points that a linear metre (yard) of cloth can be given, however many defects it has (ASTM D5430).
 pub const MAX_POINTS_PER_METRE: u32 = 4;
+
+/// A roll graded by the four-point system (ASTM D5430).
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct RollGrade {
+    /// Points that count: no linear metre has more than [`MAX_POINTS_PER_METRE`].
+    pub points: u32,
+    /// Points that were given beyond that, and do not count.
+    pub points_over: u32,
+    /// Points per 100 m².
+    pub per_100_m2: f64,
+    /// Points per 100 yd².
+    pub per_100_yd2: f64,
+}
+
+/// Grades a roll of this length and width in metres by its defects: the place in metres from the beginning, where it is known, and the points. What has no
+/// place, or none on the roll, counts in full, up to the points of all metres together. `None` without an area.
+pub fn grade_roll(
+    defects: impl IntoIterator<Item = (Option<f64>, u32)>,
+    length_m: f64,
+    width_m: f64,
+) -> Option<RollGrade> {
+    let mut metres: std::collections::BTreeMap<u64, u32> = std::collections::BTreeMap::new();
+    let (mut given, mut unplaced) = (0_u32, 0_u32);
+    for (at_m, points) in defects {
+        given = given.saturating_add(points);
+        match at_m.filter(|at_m| (0.0..=length_m).contains(at_m)) {
+            Some(at_m) => {
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place on the roll")]
+                let metre = metres.entry(at_m as u64).or_default();
+                *metre = metre.saturating_add(points);
+            }
+            None => unplaced = unplaced.saturating_add(points),
+        }
+    }
+    let placed: u32 = metres.into_values().map(|points| points.min(MAX_POINTS_PER_METRE)).sum();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturates for a length that no roll has"
+    )]
+    let most = (positive(length_m)?.ceil() as u32).saturating_mul(MAX_POINTS_PER_METRE);
+    let points = placed.saturating_add(unplaced).min(most);
+    Some(RollGrade {
+        points,
+        points_over: given - points,
+        per_100_m2: points_per_100_m2(points, length_m, width_m)?,
+        per_100_yd2: points_per_100_yd2(points, length_m, width_m)?,
+    })
+}
 
 /// Points per 100 square metres (ASTM D5430) of a roll of this length and width in metres.
 pub fn points_per_100_m2(points: u32, length_m: f64, width_m: f64) -> Option<f64> {

@@ -40,6 +40,33 @@ fn points_step_at_3_6_and_9_inches() {
 }
 
 #[test]
+fn counts_of_cotton_convert_by_the_moisture_they_are_taken_at() {
+    // The constants follow from the pound, the yard and the regains; each is rounded to four digits.
+    let exact = 453_592.37 / (840.0 * 0.9144);
+    assert!((exact - TEX_OF_NE_1).abs() < 0.05, "{exact}");
+    let chinese = exact * 1.085 / 1.0989;
+    assert!((chinese - TEX_OF_NE_1_CHINESE_COTTON).abs() < 0.05, "{chinese}");
+    check("C18.2 is Ne 32 in a Chinese mill", tex_from_ne_chinese_cotton(32.0), 18.221_875);
+    check("J14.5 is Ne 40", ne_from_tex_chinese_cotton(14.577_5), 40.0);
+}
+
+#[test]
+fn a_metre_of_cloth_has_at_most_four_points() {
+    // 120 m of 1.6 m: metre 33 is given 4 + 4 + 2 points and counts 4; the 2 points without a place count.
+    let defects = [(Some(33.2), 4), (Some(33.9), 4), (Some(33.0), 2), (Some(80.5), 2), (None, 2)];
+    let grade = grade_roll(defects, 120.0, 1.6).unwrap();
+    assert_eq!((grade.points, grade.points_over), (8, 6));
+    check("points per 100 m²", Some(grade.per_100_m2), 800.0 / 192.0);
+    check("points per 100 yd²", Some(grade.per_100_yd2), 800.0 / 192.0 * 0.9144 * 0.9144);
+    // 3600 / (inches of width × yards) × points, the formula of the trade: 28 points, 100 yards, 60 inches wide.
+    let yards = grade_roll([(None, 28)], 91.44, 60.0 * 0.0254).unwrap();
+    check("trade formula", Some(yards.per_100_yd2), 28.0 * 3600.0 / (100.0 * 60.0));
+    assert_eq!(grade_roll([(None, 99)], 2.0, 1.0).unwrap().points, 8);
+    assert_eq!(grade_roll([(None, 1)], 0.0, 1.6), None);
+    assert_eq!((points_of_hole(0.025), points_of_hole(0.026), points_of_hole(-1.0)), (Some(2), Some(4), None));
+}
+
+#[test]
 fn what_has_no_answer_has_none() {
     assert_eq!(cloth_length_m(1000.0, 1.0), None);
     assert_eq!(cloth_length_m(-1.0, 0.05), None);
@@ -57,6 +84,17 @@ proptest! {
         let close = |a: f64, b: f64| (a - b).abs() <= 1e-9 * b.abs().max(1.0);
         prop_assert!(close(warp_length_m(cloth_length_m(length, take_up).unwrap(), take_up).unwrap(), length));
         prop_assert!(close(metres(picks(length, density).unwrap(), density).unwrap(), length));
+    }
+
+    /// Points that count never exceed those given, nor the cap; one more defect never lowers them.
+    #[test]
+    fn grades_are_capped_and_grow(defects in prop::collection::vec((prop::option::of(-5.0..60.0f64), 1..5u32), 0..80), length in 1.0..60.0f64) {
+        let grade = grade_roll(defects.iter().copied(), length, 1.5).unwrap();
+        let given: u32 = defects.iter().map(|(_, points)| points).sum();
+        prop_assert_eq!(grade.points + grade.points_over, given);
+        prop_assert!(f64::from(grade.points) <= 4.0 * length.ceil());
+        let more = grade_roll(defects.iter().copied().chain([(None, 4)]), length, 1.5).unwrap();
+        prop_assert!(more.points >= grade.points);
     }
 
     #[test]
