@@ -10,6 +10,7 @@
 //! Where to read next: [`events`] is the table of everything that can happen; [`rules`] says what can follow what; [`taxonomy`] names codes in
 //! Chinese and English; [`weaving`] and [`kpi`] are the arithmetic, [`statistics`] and [`spc`] say how surely.
 
+pub mod conversion;
 pub mod events;
 pub mod ids;
 pub mod kpi;

@@ -17,7 +17,6 @@ pub mod artifacts;
 pub mod candle;
 pub mod catalogue;
 pub mod commands;
-pub mod conversion;
 pub mod mechanism;
 pub mod predictions;
 pub mod runtime;

@@ -1,5 +1,6 @@
 //! What every kind of model has in common: a signature, named inputs in, named outputs out, or the reason why there are none.
 
+use domain::conversion::Conversion;
 use domain::events::Port;
 use domain::ids::{Code, ModelName};
 use domain::units::Unit;
@@ -8,7 +9,6 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::artifacts::VerifiedArtifact;
-use crate::conversion::Conversion;
 
 /// The most inputs, and the most outputs, of a model.
 pub const MAX_PORTS: usize = 256;

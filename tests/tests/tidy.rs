@@ -37,7 +37,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
 ];
 
 /// Libraries that exactly one crate names. `object_store` is not among them: artifacts (registry) and segments (eventlog) both live in buckets.
-const HEAVY: [(&str, &str); 10] = [
+const HEAVY: [(&str, &str); 12] = [
     ("surrealdb", "knowledge"),
     ("tantivy", "knowledge"),
     ("tantivy-jieba", "knowledge"),
@@ -48,6 +48,8 @@ const HEAVY: [(&str, &str); 10] = [
     ("rumqttd", "simulator"),
     ("axum", "api"),
     ("eventually-core", "eventlog/eventually"),
+    ("parquet", "registry/datasets"),
+    ("arrow-array", "registry/datasets"),
 ];
 
 fn manifest(folder: &str) -> toml::Table {

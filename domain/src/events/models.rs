@@ -1,6 +1,7 @@
 //! Models: registered, versioned, deployed, and what they predicted.
 
 use indexmap::IndexMap;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
@@ -443,6 +444,18 @@ pub struct DatasetBuilt {
     /// The folds that it went through, with their versions.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub projections: IndexMap<String, u32>,
+    /// The assets that it looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assets: Vec<AssetId>,
+    /// The earliest moment that it looked at: where the first row's longest look back begins.
+    pub from: Option<Timestamp>,
+    /// The moment before which everything happened that it looked at: where the last row's longest look ahead ends.
+    pub until: Option<Timestamp>,
+    /// How many readings it took.
+    pub readings: Option<u64>,
+    /// What it met and left out, by the reason (`bad_status`): how many.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub left_out: IndexMap<String, u64>,
 }
 
 /// A name for a version was set or moved.

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use domain::Event;
+use domain::conversion::Conversion;
 use domain::events::{InputUsed, ModelDeployed, PredictionMade};
 use domain::ids::{AssetId, DeploymentId, SignalId};
 use eventlog::Position;
@@ -12,7 +13,6 @@ use jiff::Timestamp;
 use projections::Entry;
 
 use crate::catalogue::{Catalogue, SignalEntry};
-use crate::conversion::Conversion;
 use crate::runtime::{Signature, Unavailable};
 
 /// An input is stale when it is older than so many periods of its signal, beside the newest reading of the asset. Signals that are sent on change only are quiet for some

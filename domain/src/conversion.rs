@@ -1,6 +1,6 @@
 //! Conversions between units as two numbers, worked out once and applied to each reading.
 
-use domain::units::{NotConverted, Unit};
+use crate::units::{NotConverted, Unit};
 
 /// `converted = factor × value + offset`.
 #[derive(Clone, Copy, Debug, PartialEq)]
