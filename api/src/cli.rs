@@ -64,6 +64,15 @@ enum Command {
     Retention(RetentionArguments),
     /// Recheck every checksum, digest and signature of a log: in a data folder, in a backup of one, or of a running server.
     Verify(VerifyArguments),
+    /// Answer an assistant (Model Context Protocol) on standard input and output, from a running server. The server itself speaks it at /mcp.
+    Mcp {
+        /// The server.
+        #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL")]
+        server: String,
+        /// The token for that server.
+        #[arg(long, env = "MILLWRIGHT_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+        token: Option<String>,
+    },
     /// Seal every closed segment of the log now, as fast as it goes. The server must not be running.
     Seal,
     /// Rebuild every projection in memory and print its digest.
@@ -253,6 +262,7 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Retention(arguments) => runtime.block_on(commands::erase::retention(arguments, output)),
         Command::Erase(arguments) => runtime.block_on(commands::erase::run(arguments, output)),
         Command::Verify(arguments) => runtime.block_on(commands::verify::run(config, arguments, output)),
+        Command::Mcp { server, token } => runtime.block_on(crate::mcp::serve_stdio(&server, token)),
         Command::Seal => runtime.block_on(commands::seal::run(&config, output)),
         Command::Replay { to } => runtime.block_on(commands::replay::run(&config, to.as_deref(), output)),
         Command::Rebuild { projections } => runtime.block_on(commands::rebuild::run(config, &projections, output)),

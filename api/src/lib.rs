@@ -12,6 +12,7 @@ pub mod commands;
 pub mod config;
 pub mod engine;
 pub mod extract;
+pub mod mcp;
 pub mod metrics;
 pub mod page;
 pub mod problem;

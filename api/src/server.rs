@@ -75,6 +75,7 @@ pub fn router(app: App) -> Router {
     let document: Arc<str> = document.to_pretty_json().unwrap_or_default().into();
     router
         .merge(routes::documents(document))
+        .route_service("/mcp", crate::mcp::service(app.clone()))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         // Ordering: the last layer added sees a request first.
