@@ -97,6 +97,10 @@ ids! {
     InspectionId "inspection";
     /// A nonconformance (ISO 9000).
     NonconformanceId "nonconformance";
+    /// A shift: one crew's work between two handovers.
+    ShiftId "shift";
+    /// A plan of preventive maintenance.
+    PlanId "maintenance plan";
     /// A person, by personnel number or pseudonym.
     PersonId "person";
     /// A customer, by customer number or pseudonym.

@@ -115,6 +115,16 @@ fn written() -> Vec<(&'static str, Value)> {
         ("alarm.acknowledged", json!({"alarm": "L07-20260302-1", "asset": "L07", "person": "P-12"})),
         ("alarm.cleared", json!({"alarm": "L07-20260302-1", "asset": "L07"})),
         (
+            "alarm.shelved",
+            json!({"asset": "L07", "code": "E118", "until": "2026-03-02T14:00:00Z", "person": "P-12", "reason": {"zh": "等待更换传感器", "en": "waits for a new sensor"}}),
+        ),
+        ("alarm.unshelved", json!({"asset": "L07", "code": "E118", "person": "P-12"})),
+        (
+            "alarm.suppressed",
+            json!({"asset": "L07", "code": "E118", "how": "out_of_service", "person": "P-31", "reason": {"zh": "传感器损坏", "en": "the sensor is broken"}}),
+        ),
+        ("alarm.unsuppressed", json!({"asset": "L07", "code": "E118", "how": "out_of_service", "person": "P-31"})),
+        (
             "fault.observed",
             json!({"fault": "F-310", "asset": "L07", "symptoms": {"zh": "振动大，轴承温度高", "en": "vibration, bearing hot"}, "alarms": ["E231"], "detection": "continuous_monitoring", "impact": "degraded", "product": "poplin-133x72", "person": "P-12"}),
         ),
@@ -138,6 +148,35 @@ fn written() -> Vec<(&'static str, Value)> {
         (
             "work_order.closed",
             json!({"work_order": "WO-812", "asset": "L07", "outcome": "solved", "hours": 1.5, "cost": 320.0, "machine_up": "2026-03-02T11:40:00Z"}),
+        ),
+        (
+            "maintenance_plan.defined",
+            json!({"plan": "PM-7", "name": {"zh": "主轴承润滑", "en": "grease the drive bearing"}, "class": "air-jet-loom", "activity": "service", "item": "drive_bearing", "every": {"running_hours": 500.0, "picks": 20000000.0, "condition": {"quantity": "bearing_temperature", "above": 75.0, "unit": "Cel"}}, "parts": [{"part": "GREASE-2", "count": 0.1}], "hours": 0.5}),
+        ),
+        ("maintenance_plan.retired", json!({"plan": "PM-7"})),
+        (
+            "part.defined",
+            json!({"part": "6205-2RS", "name": {"zh": "深沟球轴承", "en": "deep groove ball bearing"}, "substitutes": ["6205-ZZ"], "lead_time_days": 9.0, "minimum": 2.0}),
+        ),
+        ("part.ordered", json!({"part": "6205-2RS", "count": 4.0, "expected": "2026-03-11T00:00:00Z"})),
+        ("part.received", json!({"part": "6205-2RS", "count": 4.0})),
+        ("part.counted", json!({"part": "6205-2RS", "count": 5.0})),
+        (
+            "shift.pattern_defined",
+            json!({"pattern": "three-shifts", "name": {"zh": "四班三运转", "en": "four crews, three shifts"}, "equipment": "shed-1", "time_zone": "Asia/Shanghai", "first_day": "2026-03-01", "cycle_days": 8, "shifts": [{"day": 0, "name": "early", "crew": "A", "start": "08:00:00", "minutes": 480, "break_minutes": 30}, {"day": 0, "name": "night", "crew": "C", "start": "22:00:00", "minutes": 600, "break_minutes": 45}]}),
+        ),
+        (
+            "shift.started",
+            json!({"shift": "S-20260302-early", "pattern": "three-shifts", "equipment": "shed-1", "name": "early", "crew": "A", "planned_start": "2026-03-02T00:00:00Z", "planned_end": "2026-03-02T08:00:00Z", "person": "P-12"}),
+        ),
+        (
+            "shift.handed_over",
+            json!({"shift": "S-20260302-early", "person": "P-12", "content": {"as_of": 18400, "open_faults": [{"fault": "F-311", "asset": "L03", "symptoms": {"zh": "纬停频繁", "en": "many weft stops"}, "since": "2026-03-02T06:10:00Z"}], "shelved_alarms": [{"asset": "L07", "code": "E118", "until": "2026-03-02T14:00:00Z", "person": "P-12"}], "suppressed_alarms": [{"asset": "L09", "code": "E120", "how": "by_design", "since": "2026-03-01T02:00:00Z"}], "changed_set_points": [{"asset": "L07", "parameter": "warp_tension", "from": 2.0, "to": 2.1, "unit": "kN", "since": "2026-03-02T02:15:00Z"}], "held_lots": [{"lot": "PK-1", "reason": {"zh": "待复检", "en": "waits for a second inspection"}, "since": "2026-03-02T07:00:00Z"}], "open_work": [{"work_order": "WO-813", "asset": "L03", "description": {"zh": "检查储纬器", "en": "check the accumulator"}, "priority": 2, "since": "2026-03-02T06:30:00Z"}]}, "remarks": {"zh": "三号机多看", "en": "watch loom 3"}}),
+        ),
+        ("shift.taken_over", json!({"shift": "S-20260302-early", "next": "S-20260302-late", "person": "P-15"})),
+        (
+            "control_limits.frozen",
+            json!({"characteristic": "width", "product": "poplin-133x72", "limits": {"kind": "variables", "spread": "moving_range", "center": 1.602, "sigma": 0.004, "subgroups": 30, "values": 30}, "from": "2026-01-05T00:00:00Z", "to": "2026-02-20T00:00:00Z", "as_of": 18400, "person": "P-40"}),
         ),
         ("person.logged_out", json!({"person": "P-12", "asset": "L07"})),
         (

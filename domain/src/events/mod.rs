@@ -5,6 +5,7 @@
 //! first.
 
 pub mod condition;
+pub mod control_limits;
 pub mod intake;
 pub mod maintenance;
 pub mod models;
@@ -13,7 +14,10 @@ pub mod plant;
 pub mod privacy;
 pub mod production;
 pub mod quality;
+pub mod shifts;
+pub mod suppression;
 pub mod tracking;
+pub mod upkeep;
 pub mod weaving;
 
 mod examples;
@@ -23,6 +27,7 @@ mod subjects;
 mod tests;
 
 pub use condition::*;
+pub use control_limits::*;
 pub use examples::{examples, story};
 pub use intake::*;
 pub use maintenance::*;
@@ -32,8 +37,11 @@ pub use plant::*;
 pub use privacy::*;
 pub use production::*;
 pub use quality::*;
+pub use shifts::*;
 pub use subjects::{Subject, SubjectKind};
+pub use suppression::*;
 pub use tracking::*;
+pub use upkeep::*;
 pub use weaving::*;
 
 /// A step from one version of an event type to the next.
@@ -195,7 +203,7 @@ macro_rules! id_keys {
     })*};
 }
 
-id_keys!(EquipmentId AssetId SignalId OrderId LotId FaultId WorkOrderId InspectionId NonconformanceId PersonId CustomerId HoldId ModelName DeploymentId ExperimentId RunId LoggedModelId DatasetId Code);
+id_keys!(EquipmentId AssetId SignalId OrderId LotId FaultId WorkOrderId InspectionId NonconformanceId PersonId CustomerId HoldId ModelName DeploymentId ExperimentId RunId LoggedModelId DatasetId Code ShiftId PlanId);
 
 events! {
     /// See [`EquipmentDefined`].
@@ -262,6 +270,14 @@ events! {
     "alarm.acknowledged" 1 => AlarmAcknowledged in "asset" by asset;
     /// See [`AlarmCleared`].
     "alarm.cleared" 1 => AlarmCleared in "asset" by asset;
+    /// See [`AlarmShelved`].
+    "alarm.shelved" 1 => AlarmShelved in "asset" by asset;
+    /// See [`AlarmUnshelved`].
+    "alarm.unshelved" 1 => AlarmUnshelved in "asset" by asset;
+    /// See [`AlarmSuppressed`].
+    "alarm.suppressed" 1 => AlarmSuppressed in "asset" by asset;
+    /// See [`AlarmUnsuppressed`].
+    "alarm.unsuppressed" 1 => AlarmUnsuppressed in "asset" by asset;
     /// See [`FaultObserved`].
     "fault.observed" 1 => FaultObserved in "fault" by fault;
     /// See [`FaultCoded`].
@@ -276,12 +292,34 @@ events! {
     "work_order.work_done" 1 => WorkDone in "workorder" by work_order;
     /// See [`WorkOrderClosed`].
     "work_order.closed" 1 => WorkOrderClosed in "workorder" by work_order;
+    /// See [`MaintenancePlanDefined`].
+    "maintenance_plan.defined" 1 => MaintenancePlanDefined in "maintenance_plan" by plan;
+    /// See [`MaintenancePlanRetired`].
+    "maintenance_plan.retired" 1 => MaintenancePlanRetired in "maintenance_plan" by plan;
+    /// See [`PartDefined`].
+    "part.defined" 1 => PartDefined in "part" by part;
+    /// See [`PartsReceived`].
+    "part.received" 1 => PartsReceived in "part" by part;
+    /// See [`PartsCounted`].
+    "part.counted" 1 => PartsCounted in "part" by part;
+    /// See [`PartsOrdered`].
+    "part.ordered" 1 => PartsOrdered in "part" by part;
+    /// See [`ShiftPatternDefined`].
+    "shift.pattern_defined" 1 => ShiftPatternDefined in "shift_pattern" by pattern;
+    /// See [`ShiftStarted`].
+    "shift.started" 1 => ShiftStarted in "shift" by shift;
+    /// See [`ShiftHandedOver`].
+    "shift.handed_over" 1 => ShiftHandedOver in "shift" by shift;
+    /// See [`ShiftTakenOver`].
+    "shift.taken_over" 1 => ShiftTakenOver in "shift" by shift;
     /// See [`InspectionRecorded`].
     "inspection.recorded" 1 => InspectionRecorded in "inspection" by inspection;
     /// See [`NonconformanceRaised`].
     "nonconformance.raised" 1 => NonconformanceRaised in "nonconformance" by nonconformance;
     /// See [`DispositionDecided`].
     "nonconformance.decided" 1 => DispositionDecided in "nonconformance" by nonconformance;
+    /// See [`ControlLimitsFrozen`].
+    "control_limits.frozen" 1 => ControlLimitsFrozen in "control_limits" by characteristic;
     /// See [`PersonRegistered`].
     "person.registered" 1 => PersonRegistered in "person" by person;
     /// See [`QualificationGranted`].

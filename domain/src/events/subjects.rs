@@ -24,6 +24,12 @@ pub enum SubjectKind {
     Fault,
     /// A maintenance work order.
     WorkOrder,
+    /// A plan of preventive maintenance.
+    MaintenancePlan,
+    /// A spare part.
+    Part,
+    /// A shift.
+    Shift,
     /// An inspection.
     Inspection,
     /// A nonconformance.
@@ -63,6 +69,9 @@ impl SubjectKind {
             Self::Shipment => "shipment",
             Self::Fault => "fault",
             Self::WorkOrder => "work_order",
+            Self::MaintenancePlan => "maintenance_plan",
+            Self::Part => "part",
+            Self::Shift => "shift",
             Self::Inspection => "inspection",
             Self::Nonconformance => "nonconformance",
             Self::Person => "person",
@@ -126,6 +135,10 @@ impl List {
 
     fn work_order(&mut self, id: &crate::ids::WorkOrderId) -> &mut Self {
         self.add(SubjectKind::WorkOrder, id.as_str())
+    }
+
+    fn shift(&mut self, id: &crate::ids::ShiftId) -> &mut Self {
+        self.add(SubjectKind::Shift, id.as_str())
     }
 
     fn register(&mut self) -> &mut Self {
@@ -232,6 +245,10 @@ fn collect(event: &Event, list: &mut List) {
         Event::AlarmRaised(e) => { list.asset(&e.asset); }
         Event::AlarmAcknowledged(e) => { list.asset(&e.asset).people(&e.person); }
         Event::AlarmCleared(e) => { list.asset(&e.asset); }
+        Event::AlarmShelved(e) => { list.asset(&e.asset).people(&e.person); }
+        Event::AlarmUnshelved(e) => { list.asset(&e.asset).people(&e.person); }
+        Event::AlarmSuppressed(e) => { list.asset(&e.asset).people(&e.person); }
+        Event::AlarmUnsuppressed(e) => { list.asset(&e.asset).people(&e.person); }
         Event::FaultObserved(e) => { list.fault(&e.fault).asset(&e.asset).materials(&e.product).people(&e.person); }
         Event::FaultCoded(e) => { list.fault(&e.fault).asset(&e.asset).people(&e.person); }
         Event::FaultClosed(e) => { list.fault(&e.fault).asset(&e.asset); }
@@ -239,6 +256,17 @@ fn collect(event: &Event, list: &mut List) {
         Event::WorkOrderProgressed(e) => { list.work_order(&e.work_order).asset(&e.asset).people(&e.person); }
         Event::WorkDone(e) => { list.work_order(&e.work_order).asset(&e.asset).faults(&e.fault).people(&e.person); }
         Event::WorkOrderClosed(e) => { list.work_order(&e.work_order).asset(&e.asset); }
+        Event::MaintenancePlanDefined(e) => { list.add(SubjectKind::MaintenancePlan, e.plan.as_str()).assets(&e.asset); }
+        Event::MaintenancePlanRetired(e) => { list.add(SubjectKind::MaintenancePlan, e.plan.as_str()); }
+        Event::PartDefined(e) => { list.add(SubjectKind::Part, e.part.as_str()); }
+        Event::PartsReceived(e) => { list.add(SubjectKind::Part, e.part.as_str()); }
+        Event::PartsCounted(e) => { list.add(SubjectKind::Part, e.part.as_str()); }
+        Event::PartsOrdered(e) => { list.add(SubjectKind::Part, e.part.as_str()); }
+        Event::ShiftPatternDefined(e) => { if let Some(equipment) = &e.equipment { list.add(SubjectKind::Equipment, equipment.as_str()); } }
+        Event::ShiftStarted(e) => { list.shift(&e.shift).people(&e.person); if let Some(equipment) = &e.equipment { list.add(SubjectKind::Equipment, equipment.as_str()); } }
+        Event::ShiftHandedOver(e) => { list.shift(&e.shift).people([&e.person]); }
+        Event::ShiftTakenOver(e) => { list.shift(&e.shift).people([&e.person]); if let Some(next) = &e.next { list.shift(next); } }
+        Event::ControlLimitsFrozen(e) => { list.assets(&e.asset).materials(&e.product).people(&e.person); }
         Event::InspectionRecorded(e) => { list.add(SubjectKind::Inspection, e.inspection.as_str()).lots(&e.lot).orders(&e.order).assets(&e.asset).materials(&e.product).people(&e.person); }
         Event::NonconformanceRaised(e) => { list.add(SubjectKind::Nonconformance, e.nonconformance.as_str()).inspections(&e.inspection).lots(&e.lot).orders(&e.order).assets(&e.asset); }
         Event::DispositionDecided(e) => { list.add(SubjectKind::Nonconformance, e.nonconformance.as_str()).lots(&e.lot).people(&e.person); }

@@ -109,6 +109,10 @@ fn streams_are_keyed_by_the_thing_that_the_event_is_about() {
         alarm.raised asset-L07
         alarm.acknowledged asset-L07
         alarm.cleared asset-L07
+        alarm.shelved asset-L07
+        alarm.unshelved asset-L07
+        alarm.suppressed asset-L07
+        alarm.unsuppressed asset-L07
         fault.observed fault-F-310
         fault.coded fault-F-310
         fault.closed fault-F-310
@@ -116,9 +120,20 @@ fn streams_are_keyed_by_the_thing_that_the_event_is_about() {
         work_order.progressed workorder-WO-812
         work_order.work_done workorder-WO-812
         work_order.closed workorder-WO-812
+        maintenance_plan.defined maintenance_plan-PM-7
+        maintenance_plan.retired maintenance_plan-PM-7
+        part.defined part-6205-2RS
+        part.received part-6205-2RS
+        part.counted part-6205-2RS
+        part.ordered part-6205-2RS
+        shift.pattern_defined shift_pattern-three-shifts
+        shift.started shift-S-20260302-early
+        shift.handed_over shift-S-20260302-early
+        shift.taken_over shift-S-20260302-early
         inspection.recorded inspection-I-901
         nonconformance.raised nonconformance-NC-55
         nonconformance.decided nonconformance-NC-55
+        control_limits.frozen control_limits-width
         person.registered person-P-12
         person.qualified person-P-12
         person.logged_in person-P-12

@@ -53,6 +53,10 @@ fn collect(event: &Event, keys: &mut Keys) {
         Event::AlarmRaised(e) => { keys.asset(&e.asset); }
         Event::AlarmAcknowledged(e) => { keys.asset(&e.asset); }
         Event::AlarmCleared(e) => { keys.asset(&e.asset); }
+        Event::AlarmShelved(e) => { keys.asset(&e.asset); }
+        Event::AlarmUnshelved(e) => { keys.asset(&e.asset); }
+        Event::AlarmSuppressed(e) => { keys.asset(&e.asset); }
+        Event::AlarmUnsuppressed(e) => { keys.asset(&e.asset); }
         Event::OrderCreated(e) => { keys.order(&e.order); }
         Event::OrderStarted(e) => { keys.order(&e.order); }
         Event::OperationReported(e) => { keys.order(&e.order); }
@@ -111,6 +115,8 @@ fn collect(event: &Event, keys: &mut Keys) {
         Event::PredictionMade(e) => { keys.add(Kind::Deployment, e.deployment.as_str()); }
         Event::EquipmentDefined(_) | Event::SignalDefined(_) | Event::CalibrationPerformed(_) | Event::InputQuarantined(_)
         | Event::QuarantineReleased(_) | Event::DiscrepancyResolved(_) | Event::PersonRegistered(_) | Event::CustomerRegistered(_) | Event::RetentionApplied(_) => {}
+        Event::MaintenancePlanDefined(_) | Event::MaintenancePlanRetired(_) | Event::PartDefined(_) | Event::PartsReceived(_) | Event::PartsCounted(_) | Event::PartsOrdered(_)
+        | Event::ShiftPatternDefined(_) | Event::ShiftStarted(_) | Event::ShiftHandedOver(_) | Event::ShiftTakenOver(_) | Event::ControlLimitsFrozen(_) => {}
         // The life of runs and datasets is decided where they are kept.
         Event::GateDefined(_) | Event::GateRemoved(_) | Event::DatasetBuilt(_) | Event::ExperimentCreated(_) | Event::ExperimentRenamed(_) | Event::ExperimentDeleted(_) | Event::ExperimentRestored(_) | Event::ExperimentTagSet(_) | Event::ExperimentTagRemoved(_) | Event::RunCreated(_) | Event::RunUpdated(_) | Event::RunLogged(_) | Event::RunTagRemoved(_) | Event::RunDeleted(_) | Event::RunRestored(_) | Event::RunInputsLogged(_) | Event::RunOutputsLogged(_) | Event::LoggedModelCreated(_) | Event::LoggedModelFinalized(_) | Event::LoggedModelParamsLogged(_) | Event::LoggedModelTagsSet(_) | Event::LoggedModelTagRemoved(_) | Event::LoggedModelDeleted(_) | Event::ArtifactStored(_) | Event::ArtifactRemoved(_) => {}
     }
