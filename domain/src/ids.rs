@@ -119,6 +119,8 @@ ids! {
     LoggedModelId "logged model";
     /// A table for training, built from the log.
     DatasetId "dataset";
+    /// A piece of knowledge that people wrote.
+    ArticleId "article";
     /// A code from a taxonomy (failure mode, mechanism, cause, activity, defect, state reason).
     Code "code";
 }

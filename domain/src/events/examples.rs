@@ -287,6 +287,22 @@ fn written() -> Vec<(&'static str, Value)> {
         ("logged_model.deleted", json!({"logged_model": "m-b1a0ceda14274cfe822aee0e57467b20"})),
         ("experiment.deleted", json!({"experiment": "1"})),
         ("experiment.restored", json!({"experiment": "1"})),
+        (
+            "article.drafted",
+            json!({"article": "KB-12", "revision": 1, "kind": "procedure", "title": {"zh": "左侧引纬停台的处理", "en": "Weft stops on the left side"}, "body": {"zh": "1. 检查储纬器气压……", "en": "1. Check the air pressure at the accumulator …"}, "codes": ["weft_break"], "classes": ["air-jet-loom"], "attachments": [{"file": {"name": "accumulator.jpg", "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "bytes": 81233}, "media_type": "image/jpeg", "caption": {"en": "where the gauge is"}}], "evidence": [4711, 4720], "author": "P-31"}),
+        ),
+        (
+            "article.reviewed",
+            json!({"article": "KB-12", "revision": 1, "person": "P-40", "approved": true, "note": {"en": "tried on L07"}}),
+        ),
+        (
+            "file.attached",
+            json!({"kind": "fault", "id": "F-310", "attachment": {"file": {"name": "bearing.ogg", "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "bytes": 120345}, "media_type": "audio/ogg", "text": "knocks once a turn"}, "person": "P-31"}),
+        ),
+        (
+            "article.superseded",
+            json!({"article": "KB-12", "by": "KB-14", "person": "P-40", "reason": {"zh": "并入新规程", "en": "part of the new procedure"}}),
+        ),
         ("equipment.asset_unmapped", json!({"asset": "L07", "equipment": "shed-1/loom-07"})),
         (
             "input.quarantined",

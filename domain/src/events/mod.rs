@@ -4,6 +4,7 @@
 //! change of meaning makes a new version, and a step in [`LIFTS`] from the old one. [`Event::decode`] knows the present versions only: who reads a log lifts
 //! first.
 
+pub mod articles;
 pub mod condition;
 pub mod control_limits;
 pub mod intake;
@@ -26,6 +27,7 @@ mod subjects;
 #[cfg(test)]
 mod tests;
 
+pub use articles::*;
 pub use condition::*;
 pub use control_limits::*;
 pub use examples::{examples, story};
@@ -203,7 +205,7 @@ macro_rules! id_keys {
     })*};
 }
 
-id_keys!(EquipmentId AssetId SignalId OrderId LotId FaultId WorkOrderId InspectionId NonconformanceId PersonId CustomerId HoldId ModelName DeploymentId ExperimentId RunId LoggedModelId DatasetId Code ShiftId PlanId);
+id_keys!(EquipmentId AssetId SignalId OrderId LotId FaultId WorkOrderId InspectionId NonconformanceId PersonId CustomerId HoldId ModelName DeploymentId ExperimentId RunId LoggedModelId DatasetId ArticleId Code ShiftId PlanId);
 
 events! {
     /// See [`EquipmentDefined`].
@@ -414,6 +416,14 @@ events! {
     "artifact.removed" 1 => ArtifactRemoved in "artifact" by root;
     /// See [`PredictionMade`].
     "prediction.made" 1 => PredictionMade in "prediction" by deployment;
+    /// See [`ArticleDrafted`].
+    "article.drafted" 1 => ArticleDrafted in "article" by article;
+    /// See [`ArticleReviewed`].
+    "article.reviewed" 1 => ArticleReviewed in "article" by article;
+    /// See [`ArticleSuperseded`].
+    "article.superseded" 1 => ArticleSuperseded in "article" by article;
+    /// See [`FileAttached`].
+    "file.attached" 1 => FileAttached in "attachment" by id;
     /// See [`InputQuarantined`].
     "input.quarantined" 1 => InputQuarantined in "quarantine" by source;
     /// See [`QuarantineReleased`].

@@ -54,6 +54,8 @@ pub enum SubjectKind {
     LoggedModel,
     /// A dataset.
     Dataset,
+    /// A piece of knowledge that people wrote.
+    Article,
 }
 
 impl SubjectKind {
@@ -84,6 +86,7 @@ impl SubjectKind {
             Self::Run => "run",
             Self::LoggedModel => "logged_model",
             Self::Dataset => "dataset",
+            Self::Article => "article",
         }
     }
 }
@@ -317,6 +320,10 @@ fn collect(event: &Event, list: &mut List) {
         Event::ModelDeployed(e) => { list.deployment(&e.deployment).model(&e.model); if let super::Target::Asset(asset) = &e.target { list.asset(asset); } }
         Event::DeploymentRetired(e) => { list.deployment(&e.deployment); }
         Event::PredictionMade(e) => { list.deployment(&e.deployment).model(&e.model).asset(&e.asset); }
+        Event::ArticleDrafted(e) => { list.add(SubjectKind::Article, e.article.as_str()).people([&e.author]); }
+        Event::ArticleReviewed(e) => { list.add(SubjectKind::Article, e.article.as_str()).people([&e.person]); }
+        Event::ArticleSuperseded(e) => { list.add(SubjectKind::Article, e.article.as_str()).people([&e.person]); if let Some(by) = &e.by { list.add(SubjectKind::Article, by.as_str()); } }
+        Event::FileAttached(e) => { list.add(e.kind, &e.id).people(&e.person); }
         Event::InputQuarantined(_) | Event::QuarantineReleased(_) | Event::DiscrepancyResolved(_) | Event::RetentionApplied(_) | Event::ArtifactStored(_) | Event::ArtifactRemoved(_) => {}
     }
 }

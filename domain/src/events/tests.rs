@@ -181,6 +181,10 @@ fn streams_are_keyed_by_the_thing_that_the_event_is_about() {
         artifact.stored artifact-1/c375fbfb43a04b09b09cca83ad72ad0b
         artifact.removed artifact-1/c375fbfb43a04b09b09cca83ad72ad0b
         prediction.made prediction-weft-arrival@looms
+        article.drafted article-KB-12
+        article.reviewed article-KB-12
+        article.superseded article-KB-12
+        file.attached attachment-F-310
         input.quarantined quarantine-mqtt:shed-1
         input.released quarantine-mqtt:shed-1
         discrepancy.resolved discrepancy-0195590c-7c00-7000-8000-000000000002

@@ -96,6 +96,9 @@ fn collect(event: &Event, keys: &mut Keys) {
         Event::QualificationGranted(e) => { keys.add(Kind::Person, e.person.as_str()); }
         Event::PersonLoggedIn(e) => { keys.add(Kind::Person, e.person.as_str()); }
         Event::PersonLoggedOut(e) => { keys.add(Kind::Person, e.person.as_str()); }
+        Event::ArticleDrafted(e) => { keys.add(Kind::Article, e.article.as_str()); }
+        Event::ArticleReviewed(e) => { keys.add(Kind::Article, e.article.as_str()); }
+        Event::ArticleSuperseded(e) => { keys.add(Kind::Article, e.article.as_str()); }
         Event::ModelRegistered(e) => { keys.add(Kind::Model, e.model.as_str()); }
         Event::ModelVersionCreated(e) => { keys.add(Kind::Model, e.model.as_str()); }
         Event::ModelRenamed(e) => { keys.add(Kind::Model, e.model.as_str()); }
@@ -114,7 +117,7 @@ fn collect(event: &Event, keys: &mut Keys) {
         Event::DeploymentRetired(e) => { keys.add(Kind::Deployment, e.deployment.as_str()); }
         Event::PredictionMade(e) => { keys.add(Kind::Deployment, e.deployment.as_str()); }
         Event::EquipmentDefined(_) | Event::SignalDefined(_) | Event::CalibrationPerformed(_) | Event::InputQuarantined(_)
-        | Event::QuarantineReleased(_) | Event::DiscrepancyResolved(_) | Event::PersonRegistered(_) | Event::CustomerRegistered(_) | Event::RetentionApplied(_) => {}
+        | Event::QuarantineReleased(_) | Event::FileAttached(_) | Event::DiscrepancyResolved(_) | Event::PersonRegistered(_) | Event::CustomerRegistered(_) | Event::RetentionApplied(_) => {}
         Event::MaintenancePlanDefined(_) | Event::MaintenancePlanRetired(_) | Event::PartDefined(_) | Event::PartsReceived(_) | Event::PartsCounted(_) | Event::PartsOrdered(_)
         | Event::ShiftPatternDefined(_) | Event::ShiftStarted(_) | Event::ShiftHandedOver(_) | Event::ShiftTakenOver(_) | Event::ControlLimitsFrozen(_) => {}
         // The life of runs and datasets is decided where they are kept.

@@ -20,6 +20,7 @@ mod amounts;
 mod command;
 mod decide;
 
+pub mod article;
 pub mod asset;
 pub mod deployment;
 pub mod fault;
@@ -72,6 +73,8 @@ pub enum AggregateKind {
     Person,
     /// The register of erasures and legal holds.
     Privacy,
+    /// A piece of knowledge that people wrote.
+    Article,
 }
 
 impl AggregateKind {
@@ -89,6 +92,7 @@ impl AggregateKind {
             Self::Deployment => SubjectKind::Deployment,
             Self::Person => SubjectKind::Person,
             Self::Privacy => SubjectKind::Privacy,
+            Self::Article => SubjectKind::Article,
         }
     }
 
@@ -208,6 +212,7 @@ aggregates! {
     Deployment deployment;
     Person person;
     Privacy privacy;
+    Article article;
 }
 
 /// The states of some aggregates: those that a command touches, or all of them in a projection.

@@ -1,5 +1,6 @@
 //! Given what has happened, when somebody asks for something, then these events or this refusal.
 
+mod articles;
 mod looms;
 mod lots;
 mod maintenance;
