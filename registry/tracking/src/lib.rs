@@ -1,7 +1,32 @@
-//! What was tried: experiments, runs with their parameters, metrics and tags, and the models that runs logged.
+//! What was tried: experiments, runs with their parameters, metrics and tags, the models that runs logged, and the tree of their files.
 //!
-//! What it does: it folds the tracking events of the log into a store that answers searches, and decides the commands that append them.
+//! What it does: it folds the tracking events of the log into a state that answers questions and searches from memory, and decides the commands that append them, with the
+//! rules and texts of MLflow's tracking API.
 //!
-//! What it does not do: it speaks no protocol and opens no connection; it stores no file.
+//! What it does not do: it speaks no protocol and opens no connection; it stores no file's content.
+//!
+//! Invariants:
+//! - Each command that writes is one event; it answers when the event is durable and applied.
+//! - A parameter never changes; a deleted run or experiment takes nothing until it is restored.
+//! - Experiment names are unique, deleted experiments included.
+//! - The state is a function of the log: batches, restarts and rebuilds never show in it or its digest.
+//!
+//! Where to read next: [`Tracking`] is the facade, [`TrackingProjection`] the read model, [`search`] the language of filters.
 
+pub mod rules;
 pub mod search;
+pub mod view;
+
+mod commands;
+mod error;
+mod names;
+mod projection;
+mod state;
+mod store;
+mod tracking;
+
+pub use commands::{Batch, NewExperiment, NewLoggedModel, NewRun, RunUpdate};
+pub use error::TrackingError;
+pub use projection::{NAME, TYPES, TrackingProjection, VERSION};
+pub use state::{DATASET_CONTEXT_TAG, DEFAULT_EXPERIMENT, DEFAULT_EXPERIMENT_NAME, RUN_NAME_TAG};
+pub use tracking::{APPLY_TIMEOUT, MAX_ATTEMPTS, Tracking};

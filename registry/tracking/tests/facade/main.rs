@@ -1,0 +1,9 @@
+//! The tracking store through its facade, over a log in memory.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a test binary")]
+
+mod experiments;
+mod logging;
+mod models_and_files;
+mod runs;
+mod support;
