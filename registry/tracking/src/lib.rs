@@ -21,6 +21,7 @@ mod commands;
 mod error;
 mod names;
 mod projection;
+mod query;
 mod state;
 mod store;
 mod tracking;
@@ -28,5 +29,9 @@ mod tracking;
 pub use commands::{Batch, NewExperiment, NewLoggedModel, NewRun, RunUpdate};
 pub use error::TrackingError;
 pub use projection::{NAME, TYPES, TrackingProjection, VERSION};
+pub use query::{
+    ExperimentSearch, LoggedModelSearch, MAX_EXPERIMENTS_OF_DATASETS, MAX_HISTORY, MAX_RESULTS, MAX_RESULTS_DEFAULT,
+    MAX_RESULTS_DEFAULT_LOGGED_MODELS, MAX_RUNS_OF_HISTORIES, MAX_SAMPLED_STEPS, MAX_SUMMARIES, RunSearch,
+};
 pub use state::{DATASET_CONTEXT_TAG, DEFAULT_EXPERIMENT, DEFAULT_EXPERIMENT_NAME, RUN_NAME_TAG};
 pub use tracking::{APPLY_TIMEOUT, MAX_ATTEMPTS, Tracking};

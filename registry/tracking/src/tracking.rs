@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::TrackingError;
 use crate::projection::{Shared, TrackingProjection};
+use crate::query::Histories;
 use crate::state::State;
 
 /// How often a command is tried when others change the same things.
@@ -43,6 +44,7 @@ pub struct Tracking {
     handle: ProjectionHandle,
     naming: Mutex<()>,
     shards: Vec<RwLock<()>>,
+    pub(crate) histories: Histories,
 }
 
 /// The events that a command appends, and on what condition; nothing when there is nothing to do.
@@ -62,7 +64,14 @@ impl Tracking {
         let shared = projection.shared();
         let handle = Runner::start_rebuildable(Arc::clone(log), projection, cancel.clone());
         let shards = (0..SHARDS).map(|_| RwLock::default()).collect();
-        Ok(Self { log: Arc::clone(log), shared, handle, naming: Mutex::default(), shards })
+        Ok(Self {
+            log: Arc::clone(log),
+            shared,
+            handle,
+            naming: Mutex::default(),
+            shards,
+            histories: Histories::default(),
+        })
     }
 
     /// The running projection, for the set of all projections.

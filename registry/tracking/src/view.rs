@@ -180,6 +180,15 @@ pub struct MetricHistory {
     pub next_page_token: Option<String>,
 }
 
+/// Points of a metric of one run among several.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunPoints {
+    /// The run.
+    pub run: String,
+    /// Points by step, time and value.
+    pub points: Vec<MetricPoint>,
+}
+
 /// A dataset that went into runs of an experiment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DatasetSummary {

@@ -9,4 +9,5 @@ mod runs;
 pub use experiments::NewExperiment;
 pub use logged_models::NewLoggedModel;
 pub use logging::Batch;
+pub(crate) use runs::find as find_run;
 pub use runs::{NewRun, RunUpdate};

@@ -196,7 +196,7 @@ impl Test {
     }
 
     #[expect(clippy::float_cmp, reason = "the client asks for equality of floats, and gets it")]
-    fn of_number(&self, value: f64) -> bool {
+    pub(crate) fn of_number(&self, value: f64) -> bool {
         match self {
             Self::Equal(number) => value == *number,
             Self::NotEqual(number) => value != *number,

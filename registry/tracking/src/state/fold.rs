@@ -206,12 +206,17 @@ impl State {
         if !event.metrics.is_empty() {
             let new: Vec<Latest> = event.metrics.iter().map(|point| latest(&mut self.texts, point)).collect();
             let texts = &mut self.texts;
-            pairs::upsert(&mut row.metrics, new, |present, new| {
+            pairs::upsert(&mut row.metrics, new.iter().copied(), |present, new| {
                 texts.release(new.key);
                 if new.is_after(present) {
                     *present = new;
                 }
             });
+            for point in &new {
+                if let Some(present) = pairs::find(&row.metrics, point.key) {
+                    self.columns.update(present.key, slot, present.value);
+                }
+            }
         }
         if !event.params.is_empty() {
             pairs::set_once(&mut self.texts, &mut row.params, pairs_of(&event.params));

@@ -3,6 +3,7 @@
 //! Everything that a search needs is in memory; the history of metrics is not: it stands in the log. Runs lie in the order in which the log tells of them, and a
 //! run's metrics, parameters and tags are short sorted lists of interned keys ([`rows`]), so that a million runs fit.
 
+pub(crate) mod columns;
 mod dirty;
 mod fold;
 pub(crate) mod pairs;
@@ -16,6 +17,7 @@ use std::hash::BuildHasher as _;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+use self::columns::Columns;
 pub(crate) use self::dirty::Dirty;
 pub(crate) use self::fold::{file_path, run_artifact_uri};
 use self::rows::{ExperimentRow, FileRow, Head, ModelRow, RunKey, RunRow, Slot};
@@ -47,6 +49,7 @@ pub(crate) struct State {
     pub models: Vec<ModelRow>,
     model_slots: HashMap<Box<str>, Slot>,
     pub files: BTreeMap<Box<str>, FileRow>,
+    pub columns: Columns,
     pub dirty: Dirty,
 }
 
@@ -83,6 +86,7 @@ impl State {
             models: Vec::new(),
             model_slots: HashMap::new(),
             files: BTreeMap::new(),
+            columns: Columns::default(),
             dirty: Dirty::new(stored),
         }
     }

@@ -3,7 +3,9 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a test binary")]
 
 mod experiments;
+mod history;
 mod logging;
 mod models_and_files;
 mod runs;
+mod search;
 mod support;
