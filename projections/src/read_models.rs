@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::folds::alarms::Alarms;
 use crate::folds::catalog::Catalog;
+use crate::folds::datasets::Datasets;
 use crate::folds::discrepancies::Discrepancies;
 use crate::folds::episodes::Episodes;
 use crate::folds::genealogy::Genealogy;
@@ -85,6 +86,8 @@ read_models! {
     genealogy: Genealogy;
     /// The registry's catalogue.
     models: Models;
+    /// Tables for training.
+    datasets: Datasets;
     /// Inspections and nonconformances.
     quality: Quality;
     /// Alarms.

@@ -453,6 +453,9 @@ pub struct DatasetBuilt {
     pub until: Option<Timestamp>,
     /// How many readings it took.
     pub readings: Option<u64>,
+    /// The types of the events that it looked at, besides readings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub event_types: Vec<String>,
     /// What it met and left out, by the reason (`bad_status`): how many.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub left_out: IndexMap<String, u64>,

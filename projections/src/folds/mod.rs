@@ -2,6 +2,7 @@
 
 pub mod alarms;
 pub mod catalog;
+pub mod datasets;
 pub mod discrepancies;
 pub mod episode_view;
 pub mod episodes;
