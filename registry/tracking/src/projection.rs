@@ -197,3 +197,7 @@ impl Rebuildable for TrackingProjection {
         Box::pin(std::future::ready(Ok(())))
     }
 }
+
+#[cfg(test)]
+#[path = "projection_tests.rs"]
+mod tests;

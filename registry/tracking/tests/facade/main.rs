@@ -1,6 +1,6 @@
 //! The tracking store through its facade, over a log in memory.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a test binary")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test binary")]
 
 mod experiments;
 mod history;
