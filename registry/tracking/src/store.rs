@@ -74,6 +74,10 @@ impl Store {
     /// Deletes every row: what is there is not the state any more.
     pub(crate) fn clear(&self) -> Result<(), ProjectionError> {
         let clear = || -> Result<(), redb::Error> {
+            // A new file needs no transaction, which would cost a start of the server a sync.
+            if self.database.begin_read()?.list_tables()?.next().is_none() {
+                return Ok(());
+            }
             let transaction = self.database.begin_write()?;
             transaction.delete_table(META)?;
             transaction.delete_table(EXPERIMENTS)?;

@@ -102,6 +102,37 @@ impl Tracking {
         }
     }
 
+    /// Adds an item to the JSON list in a tag (`mlflow.log-model.history` is one), whoever else adds to it at the same time. A tag that holds no list begins a new one.
+    ///
+    /// # Errors
+    /// As [`log_metric`](Self::log_metric); [`TrackingError::Invalid`] when the list is longer than a tag may be.
+    pub async fn push_to_tag(
+        &self,
+        actor: &str,
+        run: &str,
+        key: &str,
+        item: serde_json::Value,
+    ) -> Result<(), TrackingError> {
+        rules::key("key", key)?;
+        rules::length("key", key, rules::MAX_KEY_LENGTH)?;
+        let _alone = self.alone(run).await;
+        self.command(actor, &format!("run {run}"), |state, checkpoint| {
+            let found = find(state, run)?;
+            must_be_active(found)?;
+            let list = state.value_of(&found.1.tags, key).and_then(|text| serde_json::from_str(text).ok());
+            let mut list: Vec<serde_json::Value> = list.unwrap_or_default();
+            list.push(item.clone());
+            let value = serde_json::Value::from(list).to_string();
+            rules::length("value", &value, rules::MAX_TAG_VALUE_LENGTH)?;
+            let tags = vec![KeyValue { key: key.to_owned(), value }];
+            let event = RunLogged { run: RunId::new(run)?, metrics: Vec::new(), params: Vec::new(), tags };
+            let (mut condition, events) = while_active(state, found, checkpoint, event.into())?;
+            condition.streams.push(at_revision("run", run, Some(found.1.revision))?);
+            Ok((condition, events))
+        })
+        .await
+    }
+
     /// Takes a tag away.
     ///
     /// # Errors

@@ -203,3 +203,54 @@ async fn of_two_values_of_one_parameter_one_counts() {
         assert_eq!(tracking.run(&id).unwrap().params.len(), 1);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_list_in_a_tag_keeps_what_many_add_to_it() {
+    let tracking = Arc::new(store());
+    let id = run(&tracking, "0").await;
+    let writers = (0..20).map(|number| {
+        let (tracking, id) = (Arc::clone(&tracking), id.clone());
+        tokio::spawn(async move {
+            let item = serde_json::json!({ "number": number });
+            tracking.push_to_tag("test", &id, "mlflow.log-model.history", item).await.unwrap();
+            tracking.log_metric("test", &id, point("loss", 0.5, 1, number)).await.unwrap();
+        })
+    });
+    futures::future::join_all(writers).await.into_iter().for_each(|written| written.unwrap());
+    let run = tracking.run(&id).unwrap();
+    let list = run.tags.iter().find(|tag| tag.key == "mlflow.log-model.history").unwrap();
+    let list: Vec<serde_json::Value> = serde_json::from_str(&list.value).unwrap();
+    assert_eq!(list.len(), 20);
+    check(
+        tracking.push_to_tag("test", &id, "mlflow.log-model.history", "x".repeat(8_000).into()).await,
+        expect!["invalid: 'value' exceeds the maximum length of 8000 characters"],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_was_written_live_is_what_the_log_says() {
+    let tracking = Arc::new(store());
+    let writers = (0..8_i64).map(|writer| {
+        let tracking = Arc::clone(&tracking);
+        tokio::spawn(async move {
+            for number in 0..10 {
+                let id = run(&tracking, "0").await;
+                let batch = Batch {
+                    metrics: vec![point("loss", 0.5, writer, number)],
+                    params: vec![pair("p", &number.to_string())],
+                    tags: vec![pair("who", &writer.to_string())],
+                };
+                tracking.log_batch("test", &id, batch).await.unwrap();
+                if number % 3 == 0 {
+                    tracking.delete_run("test", &id).await.unwrap();
+                }
+            }
+        })
+    });
+    futures::future::join_all(writers).await.into_iter().for_each(|written| written.unwrap());
+    let (checkpoint, live) = tracking.handle().digest().await.unwrap();
+    let again = crate::support::over(tracking.log());
+    again.catch_up().await.unwrap();
+    assert_eq!(again.handle().digest().await.unwrap(), (checkpoint, live));
+    assert_eq!(checkpoint.get(), 8 * 10 * 2 + 8 * 4);
+}
