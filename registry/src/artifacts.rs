@@ -22,8 +22,8 @@ pub const MAX_ARTIFACT_BYTES: u64 = 256 * 1024 * 1024;
 /// The most files of one version.
 pub const MAX_ARTIFACTS: usize = 32;
 
-/// The longest name of a file, in bytes.
-pub const MAX_ARTIFACT_NAME_BYTES: usize = 128;
+/// The longest name of a file, in bytes. A name is a relative path (`sub/x.txt`).
+pub const MAX_ARTIFACT_NAME_BYTES: usize = 1_024;
 
 /// Why an artifact was not stored or not handed out.
 #[derive(Debug, thiserror::Error)]
@@ -120,7 +120,7 @@ impl VerifiedArtifact {
     /// # Errors
     /// [`ArtifactError`] when the name or the size is not allowed.
     pub fn of(name: &str, bytes: Bytes) -> Result<Self, ArtifactError> {
-        check_name(name)?;
+        check_path(name)?;
         let size = bytes.len() as u64;
         check_size(name, size)?;
         let artifact = Artifact { name: name.to_owned(), sha256: Digest::of(&bytes).to_string(), bytes: size };
@@ -194,7 +194,7 @@ impl ArtifactStore {
     /// [`ArtifactError`] names the artifact: it is missing, or its bytes are not those that the event names.
     pub async fn get(&self, artifact: &Artifact) -> Result<VerifiedArtifact, ArtifactError> {
         let name = || artifact.name.clone();
-        check_name(&artifact.name)?;
+        check_path(&artifact.name)?;
         check_size(&artifact.name, artifact.bytes)?;
         let expected = Digest::parse(&artifact.sha256).map_err(|_| ArtifactError::DigestText {
             name: name(),
@@ -238,19 +238,30 @@ fn check_size(name: &str, bytes: u64) -> Result<(), ArtifactError> {
     Ok(())
 }
 
-fn check_name(name: &str) -> Result<(), ArtifactError> {
-    let invalid = |reason| ArtifactError::Name { name: name.chars().take(MAX_ARTIFACT_NAME_BYTES).collect(), reason };
+/// Checks that a name is a relative path of a file: parts between slashes, none of them empty, `.` or `..`, without control characters and backslashes.
+///
+/// # Errors
+/// [`ArtifactError::Name`] names what is wrong.
+pub fn check_path(name: &str) -> Result<(), ArtifactError> {
+    let invalid = |reason| ArtifactError::Name { name: name.chars().take(128).collect(), reason };
     if name.is_empty() {
         return Err(invalid("it is empty"));
     }
     if name.len() > MAX_ARTIFACT_NAME_BYTES {
-        return Err(invalid("it is longer than 128 bytes"));
+        return Err(invalid("it is longer than 1,024 bytes"));
     }
-    if !name.chars().all(|character| character.is_ascii_alphanumeric() || matches!(character, '.' | '-' | '_')) {
-        return Err(invalid("it may hold letters, digits, dot, hyphen and underscore only"));
+    if name.chars().any(char::is_control) {
+        return Err(invalid("it holds a control character"));
     }
-    if name.starts_with('.') {
-        return Err(invalid("it begins with a dot"));
+    if name.contains('\\') {
+        return Err(invalid("it holds a backslash"));
+    }
+    for part in name.split('/') {
+        match part {
+            "" => return Err(invalid("a part of it is empty: it is a relative path, and ends with a file's name")),
+            "." | ".." => return Err(invalid("a part of it is . or ..")),
+            _ => {}
+        }
     }
     Ok(())
 }

@@ -58,9 +58,14 @@ async fn impossible_events_are_refused_before_anything_is_read() {
     assert!(matches!(store.get(&bad_digest).await.unwrap_err(), ArtifactError::DigestText { .. }));
     let too_large = Artifact { bytes: MAX_ARTIFACT_BYTES + 1, ..artifact_of(b"x") };
     assert!(matches!(store.get(&too_large).await.unwrap_err(), ArtifactError::TooLarge { .. }));
-    for name in ["", "../up", "a/b", ".hidden", "空", &"n".repeat(MAX_ARTIFACT_NAME_BYTES + 1)] {
+    let too_long = "n".repeat(MAX_ARTIFACT_NAME_BYTES + 1);
+    for name in ["", "../up", "a/../b", "a/./b", "/a", "a/", "a//b", "a\\b", "a\0b", "a\n", "..", ".", &too_long] {
         let refused = store.put(name, Bytes::from_static(b"x")).await.unwrap_err();
         assert!(matches!(refused, ArtifactError::Name { .. }), "{name:?} gave {refused}");
+    }
+    let longest = "n".repeat(MAX_ARTIFACT_NAME_BYTES);
+    for name in ["a/b.txt", ".hidden", "空/目录.json", "a...b", "%2e%2e", &longest] {
+        assert_eq!(store.put(name, Bytes::from_static(b"x")).await.unwrap().name(), name);
     }
 }
 

@@ -1,8 +1,8 @@
 //! What can be asked of the registry, as plain data.
 
 use bytes::Bytes;
-use domain::events::{Artifact, Port, Target, TrainedOn};
-use domain::ids::{Code, DeploymentId, ModelName, PersonId};
+use domain::events::{Artifact, KeyValue, Lineage, ModelKind, ModelVersionCreated, Port, Stage, Target, TrainedOn};
+use domain::ids::{Code, DeploymentId, LoggedModelId, ModelName, PersonId, RunId};
 use domain::values::Text;
 use eventlog::{EventId, Position};
 use indexmap::IndexMap;
@@ -42,6 +42,108 @@ pub enum VersionRef {
     Latest,
 }
 
+/// A model, or one of its versions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// The model.
+    pub model: ModelName,
+    /// The version; the model itself, when absent.
+    pub version: Option<u32>,
+}
+
+/// A model to be registered.
+#[derive(Clone, Debug)]
+pub struct NewModel {
+    /// What people call it.
+    pub name: String,
+    /// What it is made from.
+    pub kind: ModelKind,
+    /// What it is for, in Chinese and English.
+    pub text: Text,
+    /// What it is for, in words without a language.
+    pub description: Option<String>,
+    /// Its tags.
+    pub tags: Vec<KeyValue>,
+}
+
+impl NewModel {
+    /// A model without a description.
+    pub fn named(name: &str, kind: ModelKind) -> Self {
+        Self { name: name.to_owned(), kind, text: Text::default(), description: None, tags: Vec::new() }
+    }
+}
+
+/// A model that is registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registered {
+    /// Its id, which it keeps for ever.
+    pub model: ModelName,
+    /// Where the log says so.
+    pub position: Position,
+}
+
+/// A version with its place in the log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VersionEntry {
+    /// What the log says about it, its files and what it was trained on included.
+    pub created: ModelVersionCreated,
+    /// Where.
+    pub position: Position,
+}
+
+/// A version to be made of files that are stored already, and that are never loaded here.
+#[derive(Clone, Debug)]
+pub struct ExternalVersion {
+    /// The model, which must be registered.
+    pub model: ModelName,
+    /// Its files, by relative path.
+    pub artifacts: Vec<Artifact>,
+    /// Where the files were found, as its maker wrote it.
+    pub source: Option<String>,
+    /// The run that made it.
+    pub run: Option<RunId>,
+    /// The logged model that it is.
+    pub logged_model: Option<LoggedModelId>,
+    /// What it is, in words without a language.
+    pub description: Option<String>,
+    /// Its tags.
+    pub tags: Vec<KeyValue>,
+    /// Who made it, when that is a person.
+    pub author: Option<PersonId>,
+    /// What it was made from.
+    pub lineage: Option<Lineage>,
+}
+
+impl ExternalVersion {
+    /// A version without files, of which nothing is said.
+    pub const fn of(model: ModelName) -> Self {
+        Self {
+            model,
+            artifacts: Vec::new(),
+            source: None,
+            run: None,
+            logged_model: None,
+            description: None,
+            tags: Vec::new(),
+            author: None,
+            lineage: None,
+        }
+    }
+}
+
+/// A version that is to move into a stage.
+#[derive(Clone, Debug)]
+pub struct StageChange {
+    /// The model.
+    pub model: ModelName,
+    /// The version.
+    pub version: u32,
+    /// Its stage from now on.
+    pub stage: Stage,
+    /// Whether the other versions in that stage are archived.
+    pub archive_existing: bool,
+}
+
 /// A file of a new version.
 #[derive(Clone, Debug)]
 pub struct NewFile {
@@ -68,6 +170,30 @@ pub struct NewVersion {
     pub note: Option<Text>,
     /// Inputs that the version must have an answer for before it is taken.
     pub example: Option<Inputs>,
+    /// Who made it, when that is a person.
+    pub author: Option<PersonId>,
+    /// The run that made it.
+    pub run: Option<RunId>,
+    /// What it was made from.
+    pub lineage: Option<Lineage>,
+}
+
+impl NewVersion {
+    /// A version of these files, of which nothing more is said.
+    pub fn new(model: ModelName, runtime: Code, files: Vec<NewFile>) -> Self {
+        Self {
+            model,
+            runtime,
+            files,
+            trained_on: None,
+            metrics: IndexMap::new(),
+            note: None,
+            example: None,
+            author: None,
+            run: None,
+            lineage: None,
+        }
+    }
 }
 
 /// A version that was made.
@@ -137,13 +263,4 @@ pub struct Answer {
     pub version_position: Position,
     /// What came out, or why nothing did.
     pub outputs: Result<Outputs, Unavailable>,
-}
-
-/// A moment, by what the system knew or by what was so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moment {
-    /// As the log was known through this position (included).
-    AsOf(Position),
-    /// As it was at this event time, by everything that is known now.
-    At(Timestamp),
 }

@@ -1,12 +1,13 @@
 //! Why a command or a question to the registry was not answered.
 
-use domain::ids::InvalidId;
+use domain::ids::{InvalidId, ModelName};
 use domain::rules::Rejection;
-use eventlog::{AppendError, InvalidName, ReadError};
-use projections::SealError;
+use eventlog::{AppendError, InvalidName, Position, ReadError};
+use projections::{SealError, WaitError};
 
 use crate::artifacts::ArtifactError;
 use crate::runtime::LoadError;
+use crate::usage::Use;
 
 /// Why the registry did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,22 @@ pub enum RegistryError {
         kind: &'static str,
         /// Its id.
         id: String,
+    },
+    /// Another model is called so.
+    #[error("another model is called {name:?}")]
+    NameTaken {
+        /// The name.
+        name: String,
+        /// The model that has it.
+        model: ModelName,
+    },
+    /// It cannot be deleted as long as it is needed.
+    #[error("model {model} is in use: {}", list(.by))]
+    InUse {
+        /// The model.
+        model: ModelName,
+        /// Who needs it.
+        by: Vec<Use>,
     },
     /// The state of things does not allow it.
     #[error("{kind} {id}: {reason}")]
@@ -54,6 +71,15 @@ pub enum RegistryError {
         /// How often the command was tried.
         attempts: usize,
     },
+    /// It was done, and cannot be read yet.
+    #[error("it stands in the log at position {position}, and the read model has not come so far")]
+    NotVisible {
+        /// The last position that must be taken in.
+        position: Position,
+        /// Why the read model is not there.
+        #[source]
+        source: WaitError,
+    },
     /// The log took nothing.
     #[error("the log refused the event")]
     Append(#[source] AppendError),
@@ -87,6 +113,10 @@ impl RegistryError {
             _ => false,
         }
     }
+}
+
+fn list(uses: &[Use]) -> String {
+    uses.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 impl From<InvalidName> for RegistryError {

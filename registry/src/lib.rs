@@ -15,21 +15,21 @@
 
 pub mod artifacts;
 pub mod candle;
-pub mod catalogue;
 pub mod commands;
 pub mod mechanism;
 pub mod predictions;
 pub mod runtime;
+pub mod usage;
 
 mod error;
-mod facade;
-mod scope;
+pub mod facade;
 #[cfg(test)]
 mod testing;
 
 pub use artifacts::{ArtifactError, ArtifactStore, VerifiedArtifact};
 pub use commands::{
-    Answer, Caller, Decision, Deploy, Deployed, Moment, NewFile, NewVersion, VersionCreated, VersionRef,
+    Answer, Caller, Decision, Deploy, Deployed, ExternalVersion, NewFile, NewModel, NewVersion, Registered,
+    StageChange, Subject, VersionCreated, VersionEntry, VersionRef,
 };
 pub use error::RegistryError;
 pub use facade::Registry;

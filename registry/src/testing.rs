@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::Event;
-use domain::events::{AssetRegistered, ModelKind, ModelRegistered, SignalDefined, Target};
+use domain::events::{AssetRegistered, ModelKind, SignalDefined, Target};
 use domain::ids::{AssetClass, AssetId, Code, DeploymentId, ModelName, SignalId};
 use domain::units::Unit;
 use domain::values::Text;
@@ -11,16 +11,25 @@ use eventlog::frames::{Reading, StatusCode, Value};
 use eventlog::memory::MemoryLog;
 use eventlog::{AppendCondition, EventLog, Position};
 use jiff::Timestamp;
-use projections::{Meta, seal, seal_readings};
+use projections::folds::models::Models;
+use projections::{MemoryProjection, Meta, Runner, seal, seal_readings};
+use tokio_util::sync::CancellationToken;
 
 use crate::artifacts::ArtifactStore;
-use crate::commands::{Caller, Deploy, NewFile, NewVersion, VersionRef};
+use crate::commands::{Caller, Deploy, NewFile, NewModel, NewVersion, VersionRef};
 use crate::facade::Registry;
 
 pub(crate) fn registry() -> (Arc<dyn EventLog>, Arc<Registry>) {
     let log: Arc<dyn EventLog> = Arc::new(MemoryLog::new());
-    let registry = Arc::new(Registry::new(Arc::clone(&log), ArtifactStore::in_memory()));
+    let registry = Arc::new(over(&log, ArtifactStore::in_memory()));
     (log, registry)
+}
+
+/// A registry over a log, with the read model that it decides on; the read model runs as long as the test's runtime does.
+pub(crate) fn over(log: &Arc<dyn EventLog>, artifacts: ArtifactStore) -> Registry {
+    let (projection, models) = MemoryProjection::<Models>::open(None).unwrap();
+    let progress = Runner::start(Arc::clone(log), projection, CancellationToken::new());
+    Registry::new(Arc::clone(log), artifacts, models, progress)
 }
 
 pub(crate) fn caller() -> Caller {
@@ -54,13 +63,9 @@ pub(crate) async fn append(log: &Arc<dyn EventLog>, event: Event) -> Position {
 }
 
 pub(crate) async fn register(registry: &Registry) {
-    let registered = ModelRegistered {
-        model: model(),
-        name: None,
-        kind: ModelKind::Mechanism,
-        description: Text::new("张力", "tension"),
-    };
-    registry.register_model(&caller(), registered).await.unwrap();
+    let new = NewModel { text: Text::new("张力", "tension"), ..NewModel::named("tension", ModelKind::Mechanism) };
+    let registered = registry.register_model(&caller(), &new).await.unwrap();
+    assert_eq!(registered.model, model());
 }
 
 /// A mechanism: `factor` × tension in cN, valid from 0 to 600 cN.
@@ -79,18 +84,8 @@ pub(crate) fn version(factor: f64) -> NewVersion {
         ],
         "outputs": [{"name": "load", "unit": "cN", "formula": "load"}, {"name": "pace", "unit": "cN.min", "formula": "pace"}]
     });
-    NewVersion {
-        model: model(),
-        runtime: code("mechanism"),
-        files: vec![NewFile {
-            name: "mechanism.json".to_owned(),
-            bytes: serde_json::to_vec(&document).unwrap().into(),
-        }],
-        trained_on: None,
-        metrics: indexmap::IndexMap::new(),
-        note: None,
-        example: None,
-    }
+    let bytes = serde_json::to_vec(&document).unwrap().into();
+    NewVersion::new(model(), code("mechanism"), vec![NewFile { name: "mechanism.json".to_owned(), bytes }])
 }
 
 pub(crate) fn deploy(number: u32, period_s: u32) -> Deploy {

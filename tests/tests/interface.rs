@@ -87,7 +87,7 @@ async fn bad_input_gets_a_problem_that_names_the_field() -> anyhow::Result<()> {
         ("/api/v1/commands", json!({"command": "lot.eat", "data": {}}), 400, "lot.eat"),
         ("/api/v1/commands", json!({"command": "lot.ship", "data": {"lot": "R-9", "shipment": "S-1"}}), 422, "R-9"),
         ("/api/v1/knowledge/diagnose", json!({"symptom": "noise"}), 400, "symptom"),
-        ("/api/v1/models/none/versions", json!({"runtime": "mechanism", "files": []}), 400, "file"),
+        ("/api/v1/models/none/versions", json!({"runtime": "mechanism", "files": []}), 404, "none"),
         (
             "/api/v1/deployments",
             json!({"deployment": "d", "model": "none", "target": {"asset": "A"}, "period_s": 5}),

@@ -22,7 +22,8 @@ use eventlog::transparency::{self, LeafSource, Notary, Origin};
 use eventlog::{Direction, EventLog, Filter, Position, QueryItem};
 use knowledge::Knowledge;
 use parking_lot::Mutex;
-use projections::{ProjectionSet, ProjectionStatus, ReadModels, WaitError};
+use projections::folds::models::Models;
+use projections::{Fold as _, ProjectionSet, ProjectionStatus, ReadModels, WaitError};
 use registry::{ArtifactStore, Registry};
 use tokio_util::sync::CancellationToken;
 
@@ -209,7 +210,8 @@ impl Engine {
         .context("starting the intake of readings")?;
         let artifacts =
             ArtifactStore::open_folder(&config.data_dir.join(folder::ARTIFACTS)).context("opening the artifacts")?;
-        let registry = Arc::new(Registry::new(Arc::clone(&log), artifacts));
+        let progress = set.get(Models::NAME).cloned().context("the read model of models does not run")?;
+        let registry = Arc::new(Registry::new(Arc::clone(&log), artifacts, read.models.clone(), progress));
         let groups = Groups::open(Arc::clone(&log)).await.context("opening the groups of consumers")?;
         let reactors_dir = config.data_dir.join(folder::REACTORS);
         let rates = Rates::start(Arc::clone(&log), ingest.clone(), stop_followers.clone());

@@ -2,14 +2,16 @@
 
 use axum::extract::{Path, State};
 use domain::ids::AssetId;
-use projections::folds::models::{DeploymentChange, DeploymentView, LastPrediction, Models};
-use projections::{AsOf, Fact};
+use projections::AsOf;
+use projections::folds::models::{
+    DeploymentChange, DeploymentView, LastPrediction, ModelView, Models, Ran, VersionView,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
 
 use super::common::{Asked, Page, offset, page_size, parse_time, to_json, with};
-use super::models::{deployment_id, model_name};
+use super::models::deployment_id;
 use crate::auth::{Caller, Permission};
 use crate::extract::Query;
 use crate::problem::Problem;
@@ -39,33 +41,61 @@ impl CatalogueParameters {
     }
 }
 
-fn show_model(models: &Models, fact: &Fact<domain::events::ModelRegistered>, as_of: AsOf) -> Result<Value, Problem> {
-    let name = &fact.value.model;
-    let versions = models.versions(name, as_of).map(|version| {
-        let predictions = models.prediction_count(name, version.value.version);
-        let members =
-            [("position", json!(version.position)), ("time", json!(version.time)), ("predictions", json!(predictions))];
-        Ok(with(to_json(&version.value)?, members))
-    });
+fn show_version(models: &Models, version: &VersionView<'_>) -> Result<Value, Problem> {
+    let created = version.created();
+    let predictions = models.prediction_count(version.model().id(), version.number());
+    let aliases: Vec<_> = version.aliases().collect();
+    let tags: serde_json::Map<_, _> = version.tags().map(|(key, value)| (key.to_owned(), value.into())).collect();
+    let members = [
+        ("position", json!(created.position)),
+        ("time", json!(created.time)),
+        ("actor", json!(created.actor)),
+        ("predictions", json!(predictions)),
+        ("stage", to_json(&version.stage())?),
+        ("aliases", json!(aliases)),
+        ("tags", tags.into()),
+        ("description", json!(version.description())),
+        ("updated", json!(version.updated())),
+    ];
+    Ok(with(to_json(&created.value)?, members))
+}
+
+fn show_model(models: &Models, model: ModelView<'_>) -> Result<Value, Problem> {
+    let versions = model.versions().map(|version| show_version(models, &version));
     let versions = versions.collect::<Result<Vec<_>, Problem>>()?;
-    let aliases: Vec<_> = models
-        .aliases(name, as_of)
+    let aliases: Vec<_> = model
+        .aliases()
         .map(|(alias, version, position)| json!({"alias": alias, "version": version, "position": position}))
         .collect();
-    let members = [("position", json!(fact.position)), ("versions", versions.into()), ("aliases", aliases.into())];
-    Ok(with(to_json(&fact.value)?, members))
+    let tags: serde_json::Map<_, _> = model.tags().map(|(key, value)| (key.to_owned(), value.into())).collect();
+    let registered = model.registered();
+    let mut members = vec![
+        ("position", json!(registered.position)),
+        ("name", json!(model.name())),
+        ("created", json!(model.created())),
+        ("updated", json!(model.updated())),
+        ("tags", tags.into()),
+        ("versions", versions.into()),
+        ("aliases", aliases.into()),
+    ];
+    if let Some(description) = model.description() {
+        members.push(("description_text", json!(description)));
+    }
+    Ok(members.into_iter().fold(to_json(&registered.value)?, |shown, member| with(shown, [member])))
 }
 
 fn show_deployment(models: &Models, view: &DeploymentView<'_>, as_of: AsOf) -> Result<Value, Problem> {
-    let history = models.deployment_history(view.deployment, as_of).iter().map(|fact| {
-        Ok(match &fact.value {
+    let history = models.deployment_history(view.deployment, as_of).iter().map(|said| {
+        let members = [("position", json!(said.position)), ("time", json!(said.time)), ("actor", json!(said.actor))];
+        let change = match &said.value {
             DeploymentChange::Deployed(deployed) => {
-                json!({"position": fact.position, "time": fact.time, "change": "deployed", "version": deployed.version, "replaces": deployed.replaces, "person": deployed.person, "reason": deployed.reason})
+                json!({"change": "deployed", "version": deployed.version, "replaces": deployed.replaces, "person": deployed.person, "reason": deployed.reason})
             }
-            DeploymentChange::Retired => json!({"position": fact.position, "time": fact.time, "change": "retired"}),
-        })
+            DeploymentChange::Retired { reason } => json!({"change": "retired", "reason": reason}),
+        };
+        with(change, members)
     });
-    let history = history.collect::<Result<Vec<_>, Problem>>()?;
+    let history: Vec<_> = history.collect();
     Ok(with(to_json(view)?, [("history", history.into())]))
 }
 
@@ -90,7 +120,7 @@ pub async fn models(
             .models(as_of)
             .skip(offset)
             .take(limit + 1)
-            .map(|fact| show_model(models, fact, as_of))
+            .map(|model| show_model(models, model))
             .collect::<Result<Vec<_>, _>>()
     })?;
     Ok(axum::Json(Page::of_offset(items, offset, limit)))
@@ -106,12 +136,11 @@ pub async fn model(
     Query(parameters): Query<CatalogueParameters>,
 ) -> Result<axum::Json<Value>, Problem> {
     caller.must(Permission::ReadKnowledge)?;
-    let name = model_name(&model)?;
     let unknown = || Problem::not_found("model", &model);
     let as_of = parameters.as_of(&app).await?.ok_or_else(unknown)?;
     app.engine
         .models
-        .read(|models, _| models.model(&name, as_of).map(|fact| show_model(models, fact, as_of)))
+        .read(|models, _| models.find(&model, as_of).map(|found| show_model(models, found)))
         .ok_or_else(unknown)?
         .map(axum::Json)
 }
@@ -195,15 +224,15 @@ pub async fn what_ran(
     let Some(as_of) = known.as_of(&app).await? else {
         return Ok(axum::Json(Page { items: Vec::new(), next_cursor: None }));
     };
-    let items = app.engine.models.read(|models, _| match at {
-        Some(at) => models
-            .ran_on(&asset, at, as_of)
-            .map(|(deployment, deployed, position)| json!({"deployment": deployment, "model": deployed.model, "version": deployed.version, "since_position": position}))
-            .collect(),
-        None => models
-            .running_on(&asset, as_of)
-            .map(|view| json!({"deployment": view.deployment, "model": view.deployed.model, "version": view.deployed.version, "since": view.since, "positions": view.positions}))
-            .collect(),
+    let items = app.engine.models.read(|models, _| {
+        let show = |ran: Ran<'_>| {
+            let Ran { deployment, deployed, said } = ran;
+            json!({"deployment": deployment, "model": deployed.model, "version": deployed.version, "since": said.time, "since_position": said.position, "positions": [said.position]})
+        };
+        match at {
+            Some(at) => models.ran_on(&asset, at, as_of).map(show).collect(),
+            None => models.running_on(&asset, as_of).map(show).collect(),
+        }
     });
     Ok(axum::Json(Page { items, next_cursor: None }))
 }

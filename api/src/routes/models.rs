@@ -6,11 +6,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use domain::Text;
-use domain::events::{ModelKind, ModelRegistered, Target, TrainedOn};
+use domain::events::{ModelKind, Target, TrainedOn};
 use domain::ids::{Code, DeploymentId, ModelName, PersonId};
 use eventlog::Position;
 use indexmap::IndexMap;
-use registry::{ArtifactError, Decision, Deploy, Inputs, NewFile, NewVersion, RegistryError, VersionRef};
+use registry::{ArtifactError, Decision, Deploy, Inputs, NewFile, NewModel, NewVersion, RegistryError, VersionRef};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -25,7 +25,11 @@ impl From<RegistryError> for Problem {
     fn from(error: RegistryError) -> Self {
         match error {
             RegistryError::NotFound { kind, id } => Self::not_found(kind, &id),
-            RegistryError::Conflict { .. } | RegistryError::Busy { .. } => Self::conflict(error),
+            RegistryError::Conflict { .. }
+            | RegistryError::Busy { .. }
+            | RegistryError::NameTaken { .. }
+            | RegistryError::InUse { .. } => Self::conflict(error),
+            RegistryError::NotVisible { .. } => Self::timeout(format!("{error}; it was done: ask again")),
             RegistryError::Invalid { field, reason } => Self::invalid(&field, reason),
             RegistryError::Rejected(rejection) => Self::conflict(format!("{rejection} ({})", rejection.rule)),
             RegistryError::Load(reason) => Self::invalid("files", reason),
@@ -43,8 +47,9 @@ fn caller_of(caller: &Caller) -> registry::Caller {
     registry::Caller::named(&caller.name)
 }
 
-pub(super) fn model_name(text: &str) -> Result<ModelName, Problem> {
-    ModelName::new(text).map_err(|error| Problem::invalid("model", error))
+/// The id of the model that is called so, or has this id.
+fn model_id(app: &App, name_or_id: &str) -> Result<ModelName, Problem> {
+    Ok(app.engine.registry.find(name_or_id)?)
 }
 
 pub(super) fn deployment_id(text: &str) -> Result<DeploymentId, Problem> {
@@ -68,7 +73,7 @@ impl At {
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Registration {
-    /// Its name.
+    /// What people call it; no other model may be called so.
     pub model: String,
     /// What it is made from: `mechanism`, `knowledge` or `data`.
     #[schema(value_type = String)]
@@ -79,18 +84,27 @@ pub struct Registration {
     pub description: Text,
 }
 
-/// Registers a model.
-#[utoipa::path(post, path = "/api/v1/models", tag = "models", request_body = Registration, responses((status = 201, body = At), (status = "4XX", body = Problem)))]
+/// A model that is registered.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RegisteredBody {
+    /// Its id, which it keeps for ever.
+    pub model: String,
+    /// Where the log says so.
+    pub position: u64,
+}
+
+/// Registers a model, or describes the one that is called so anew.
+#[utoipa::path(post, path = "/api/v1/models", tag = "models", request_body = Registration, responses((status = 201, body = RegisteredBody), (status = "4XX", body = Problem)))]
 pub async fn register(
     State(app): State<App>,
     caller: Caller,
     Json(body): Json<Registration>,
-) -> Result<(StatusCode, axum::Json<At>), Problem> {
+) -> Result<(StatusCode, axum::Json<RegisteredBody>), Problem> {
     caller.must(Permission::WriteModels)?;
-    let model =
-        ModelRegistered { model: model_name(&body.model)?, name: None, kind: body.kind, description: body.description };
-    let position = app.engine.registry.register_model(&caller_of(&caller), model).await?;
-    Ok((StatusCode::CREATED, At::new(position)))
+    let new = NewModel { text: body.description, ..NewModel::named(&body.model, body.kind) };
+    let registered = app.engine.registry.register_model(&caller_of(&caller), &new).await?;
+    let (model, position) = (registered.model.to_string(), registered.position.get());
+    Ok((StatusCode::CREATED, axum::Json(RegisteredBody { model, position })))
 }
 
 /// A file of a version: exactly one of `text`, `json` and `base64` holds it.
@@ -160,14 +174,13 @@ pub async fn create_version(
     caller.must(Permission::WriteModels)?;
     let files =
         body.files.into_iter().enumerate().map(|(index, file)| file.into_file(index)).collect::<Result<_, _>>()?;
+    let runtime = Code::new(&body.runtime).map_err(|error| Problem::invalid("runtime", error))?;
     let new = NewVersion {
-        model: model_name(&model)?,
-        runtime: Code::new(&body.runtime).map_err(|error| Problem::invalid("runtime", error))?,
-        files,
         trained_on: body.trained_on,
         metrics: body.metrics,
         note: body.note,
         example: body.example,
+        ..NewVersion::new(model_id(&app, &model)?, runtime, files)
     };
     let created = app.engine.registry.create_version(&caller_of(&caller), new).await?;
     let shown = json!({
@@ -202,7 +215,7 @@ pub async fn set_alias(
     caller.must(Permission::WriteModels)?;
     let alias = Code::new(&alias).map_err(|error| Problem::invalid("alias", error))?;
     let position =
-        app.engine.registry.set_alias(&caller_of(&caller), &model_name(&model)?, &alias, body.version).await?;
+        app.engine.registry.set_alias(&caller_of(&caller), &model_id(&app, &model)?, &alias, body.version).await?;
     Ok(At::new(position))
 }
 
@@ -216,7 +229,7 @@ pub async fn remove_alias(
 ) -> Result<axum::Json<At>, Problem> {
     caller.must(Permission::WriteModels)?;
     let alias = Code::new(&alias).map_err(|error| Problem::invalid("alias", error))?;
-    let position = app.engine.registry.remove_alias(&caller_of(&caller), &model_name(&model)?, &alias).await?;
+    let position = app.engine.registry.remove_alias(&caller_of(&caller), &model_id(&app, &model)?, &alias).await?;
     Ok(At::new(position))
 }
 
@@ -256,7 +269,7 @@ pub async fn predict(
 ) -> Result<axum::Json<Value>, Problem> {
     caller.must(Permission::ReadKnowledge)?;
     let version = version_ref(body.version, body.alias.as_ref())?;
-    let answer = app.engine.registry.predict_now(&model_name(&model)?, &version, &body.inputs).await?;
+    let answer = app.engine.registry.predict_now(&model_id(&app, &model)?, &version, &body.inputs).await?;
     let (outputs, unavailable) = match &answer.outputs {
         Ok(outputs) => (to_json(outputs)?, Value::Null),
         Err(reason) => (Value::Null, json!(reason.to_string())),
@@ -314,7 +327,7 @@ pub async fn deploy(
     caller.must(Permission::WriteModels)?;
     let request = Deploy {
         deployment: deployment_id(&body.deployment)?,
-        model: model_name(&body.model)?,
+        model: model_id(&app, &body.model)?,
         version: version_ref(body.version, body.alias.as_ref())?,
         target: body.target,
         period_s: body.period_s,

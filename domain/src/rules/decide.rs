@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{AggregateKey, AggregateKind, AggregateState, Command, RollBack, States, deployment, lot, model};
+use super::{AggregateKey, AggregateKind, AggregateState, Command, RollBack, States, affected, deployment, lot, model};
 use crate::events::{
     ClothDoffed, Event, LotCreated, LotKind, LotPart, LotSplit, LotsMerged, ModelDeployed, ModelVersionCreated,
 };
@@ -32,18 +32,43 @@ pub struct Rejection {
 pub fn decide(states: &States, command: Command) -> Result<Vec<Event>, Rejection> {
     let judged = command.affected();
     let events = plan(states, command)?;
+    judge(states, &judged, &events)?;
+    Ok(events)
+}
+
+/// Judges events that somebody asks for together, each after the ones before it.
+///
+/// # Errors
+/// [`Rejection`] names the first rule that one of them breaks.
+pub fn judge_all(states: &States, events: &[Event]) -> Result<(), Rejection> {
+    let mut judged: Vec<AggregateKey> = events.iter().flat_map(affected).collect();
+    judged.sort();
+    judged.dedup();
+    judge(states, &judged, events)
+}
+
+fn judge(states: &States, judged: &[AggregateKey], events: &[Event]) -> Result<(), Rejection> {
+    // The states are copied only where an event is judged after another one: a model can have many versions.
+    if let [event] = events {
+        return refuse(states, judged, event);
+    }
     let mut known = States::new();
-    for key in &judged {
+    for key in judged {
         let state = states.get(key).cloned().unwrap_or_else(|| AggregateState::new(key));
         known.insert(key.clone(), state);
     }
-    for event in &events {
-        if let Some((on, found)) = known.contradictions(event).into_iter().find(|(key, _)| judged.contains(key)) {
-            return Err(Rejection { rule: found.rule, on, reason: found.reason, reason_zh: found.reason_zh });
-        }
+    for event in events {
+        refuse(&known, judged, event)?;
         known.evolve(event);
     }
-    Ok(events)
+    Ok(())
+}
+
+fn refuse(known: &States, judged: &[AggregateKey], event: &Event) -> Result<(), Rejection> {
+    match known.contradictions(event).into_iter().find(|(key, _)| judged.contains(key)) {
+        Some((on, found)) => Err(Rejection { rule: found.rule, on, reason: found.reason, reason_zh: found.reason_zh }),
+        None => Ok(()),
+    }
 }
 
 fn plan(states: &States, command: Command) -> Result<Vec<Event>, Rejection> {
@@ -123,22 +148,12 @@ fn numbered(states: &States, version: ModelVersionCreated) -> ModelVersionCreate
     if version.version != 0 {
         return version;
     }
-    let last = match states.get(&AggregateKey::new(AggregateKind::Model, version.model.as_str())) {
-        Some(AggregateState::Model(state)) => model::State::last_version(state),
-        _ => 0,
-    };
+    let last = states.model(&version.model).map_or(0, model::State::last_version);
     ModelVersionCreated { version: last.saturating_add(1), ..version }
 }
 
-fn deployment_state<'a>(states: &'a States, id: &str) -> Option<&'a deployment::State> {
-    match states.get(&AggregateKey::new(AggregateKind::Deployment, id)) {
-        Some(AggregateState::Deployment(state)) => Some(state),
-        _ => None,
-    }
-}
-
 fn replacing(states: &States, deploy: ModelDeployed) -> ModelDeployed {
-    let running = deployment_state(states, deploy.deployment.as_str()).and_then(deployment::State::running);
+    let running = states.deployment(&deploy.deployment).and_then(deployment::State::running);
     ModelDeployed { replaces: deploy.replaces.or(running), ..deploy }
 }
 
@@ -150,9 +165,7 @@ fn roll_back(states: &States, back: RollBack) -> Result<Vec<Event>, Rejection> {
         reason_zh,
     };
     let name = &back.deployment;
-    let Some((state, running)) =
-        deployment_state(states, name.as_str()).and_then(|state| Some((state, state.running()?)))
-    else {
+    let Some((state, running)) = states.deployment(name).and_then(|state| Some((state, state.running()?))) else {
         let reason = format!("deployment {name} does not run, so that there is nothing to roll back");
         return Err(rejected("deployment.not_running", reason, format!("部署 {name} 未在运行，无法回退")));
     };

@@ -42,10 +42,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::events::{Event, SubjectKind};
+use crate::ids::{DeploymentId, ModelName};
 
 pub use affected::affected;
 pub use command::{Command, InvalidCommand, RollBack};
-pub use decide::{Rejection, decide};
+pub use decide::{Rejection, decide, judge_all};
 
 /// A kind of thing that has rules of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -216,7 +217,7 @@ aggregates! {
 }
 
 /// The states of some aggregates: those that a command touches, or all of them in a projection.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct States(BTreeMap<AggregateKey, AggregateState>);
 
 impl States {
@@ -235,6 +236,22 @@ impl States {
     /// The state of an aggregate that events have touched.
     pub fn get(&self, key: &AggregateKey) -> Option<&AggregateState> {
         self.0.get(key)
+    }
+
+    /// What is known of a model that events have touched.
+    pub fn model(&self, model: &ModelName) -> Option<&model::State> {
+        match self.0.get(&AggregateKey::new(AggregateKind::Model, model.as_str())) {
+            Some(AggregateState::Model(state)) => Some(state),
+            _ => None,
+        }
+    }
+
+    /// What is known of a deployment that events have touched.
+    pub fn deployment(&self, deployment: &DeploymentId) -> Option<&deployment::State> {
+        match self.0.get(&AggregateKey::new(AggregateKind::Deployment, deployment.as_str())) {
+            Some(AggregateState::Deployment(state)) => Some(state),
+            _ => None,
+        }
     }
 
     /// Puts a state that was loaded from elsewhere.

@@ -9,6 +9,7 @@
 //! each deployment said last, so that nothing is said twice. The id of a prediction follows from deployment, version, asset and cause: what is said again after a crash is
 //! taken once.
 
+mod signals;
 mod state;
 
 use std::path::PathBuf;
@@ -21,10 +22,12 @@ use eventlog::{
     Revision, StreamId,
 };
 use jiff::Timestamp;
-use projections::{Content, Entry, Meta, Reactor, ReactorError, ReactorHandle, ReactorOptions, seal, start_reactor};
+use projections::folds::models::Models;
+use projections::{
+    AsOf, Content, Entry, Meta, Reactor, ReactorError, ReactorHandle, ReactorOptions, filters, seal, start_reactor,
+};
 use tokio_util::sync::CancellationToken;
 
-use crate::catalogue::Catalogue;
 use crate::error::with_causes;
 use crate::facade::Registry;
 use crate::runtime::Unavailable;
@@ -88,9 +91,7 @@ impl Predictions {
         let mut made = Vec::new();
         for entry in entries {
             match &entry.content {
-                Content::Event(_) => {
-                    state.catalogue.apply(entry);
-                }
+                Content::Event(_) => state.take_change(entry),
                 Content::Readings(frame) => {
                     for asset in state.take_readings(frame, entry.position, entry.record_time) {
                         for deployed in state.deployments_on(&asset) {
@@ -156,11 +157,12 @@ impl Predictions {
             version: deployed.version,
             reason,
         };
-        let number = crate::commands::VersionRef::Number(deployed.version);
-        let Some(version) = state.catalogue.version(&deployed.model, &number) else {
+        // What runs is found also when it was deleted, which the registry does not let happen.
+        let model = state.models.model_ever(&deployed.model, AsOf::LATEST);
+        let Some(version) = model.and_then(|model| model.version_ever(deployed.version)) else {
             return (Vec::new(), Err(not_loaded("the log has no such version".to_owned())));
         };
-        let model = match self.registry.load_version(&version.created).await {
+        let model = match self.registry.load_version(&version.created().value).await {
             Ok(model) => model,
             Err(error) => {
                 tracing::warn!(deployment = %deployed.deployment, model = %deployed.model, version = deployed.version, %error, "a deployed version does not load");
@@ -185,7 +187,7 @@ impl Reactor for Predictions {
 
     /// Predictions lie in a category of their own, which is not in the filter.
     fn filter(&self) -> Filter {
-        let mut filter = Catalogue::filter().unwrap_or_default();
+        let mut filter = changes_filter();
         filter.items.extend(readings_filter().items);
         filter
     }
@@ -206,6 +208,13 @@ fn prediction_id(deployed: &ModelDeployed, asset: &AssetId, cause: EventId) -> E
     )
 }
 
+/// What decides who predicts what from which signals.
+fn changes_filter() -> Filter {
+    let mut filter = Models::decisions();
+    filter.items.extend(filters::types(&["signal.defined"]).items);
+    filter
+}
+
 fn readings_filter() -> Filter {
     let categories = Category::new("readings").into_iter().collect();
     Filter { items: vec![QueryItem { categories, ..QueryItem::default() }] }
@@ -218,24 +227,23 @@ fn failed(source: ReadError) -> ReactorError {
 /// What is known before the entry at `position`.
 async fn warm(log: &dyn EventLog, position: Position) -> Result<State, ReactorError> {
     let mut state = State::default();
-    warm_catalogue(log, position, &mut state).await?;
+    warm_changes(log, position, &mut state).await?;
     warm_readings(log, position, &mut state).await?;
-    let deployments: Vec<_> = state.catalogue.active().map(|deployed| deployed.deployment.clone()).collect();
+    let deployments: Vec<_> = state.models.active().map(|deployed| deployed.deployment.clone()).collect();
     for deployment in deployments {
         warm_predictions(log, deployment.as_str(), &mut state).await?;
     }
     Ok(state)
 }
 
-async fn warm_catalogue(log: &dyn EventLog, position: Position, state: &mut State) -> Result<(), ReactorError> {
-    let filter =
-        Catalogue::filter().map_err(|error| ReactorError::Refused { reactor: NAME, reason: error.to_string() })?;
+async fn warm_changes(log: &dyn EventLog, position: Position, state: &mut State) -> Result<(), ReactorError> {
+    let filter = changes_filter();
     let mut next = Some(Position::START);
     while let Some(from) = next.filter(|next| *next < position) {
         let page = log.read(from, Direction::Forward, filter.clone(), MAX_PAGE).await.map_err(failed)?;
         next = page.next;
         for record in page.into_iter().filter(|record| record.position < position) {
-            state.catalogue.apply(&Entry::decode(record));
+            state.take_change(&Entry::decode(record));
         }
     }
     Ok(())
@@ -247,7 +255,7 @@ async fn warm_readings(log: &dyn EventLog, position: Position, state: &mut State
     let mut frames = 0;
     while let Some(at) = from
         && frames < MAX_FRAMES_READ_BACK
-        && state.known_signals() < state.catalogue.signal_count()
+        && state.known_signals() < state.signals.count()
     {
         let page = log.read(at, Direction::Backward, readings_filter(), BACK_PAGE).await.map_err(failed)?;
         frames += page.len();
@@ -273,7 +281,7 @@ async fn warm_readings(log: &dyn EventLog, position: Position, state: &mut State
 async fn warm_predictions(log: &dyn EventLog, deployment: &str, state: &mut State) -> Result<(), ReactorError> {
     let stream = StreamId::of("prediction", deployment)
         .map_err(|error| ReactorError::Refused { reactor: NAME, reason: error.to_string() })?;
-    let assets = state.catalogue.asset_count();
+    let assets = state.signals.asset_count();
     let mut seen = std::collections::HashSet::new();
     let mut from = Some(Revision::new(u64::MAX));
     let mut read = 0;

@@ -1,4 +1,4 @@
-//! What the reactor knows at a place of the log: the catalogue, the newest reading of each signal, and what each deployment said last about each asset.
+//! What the reactor knows at a place of the log: the catalogue, the signals, the newest reading of each signal, and what each deployment said last about each asset.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -10,9 +10,10 @@ use domain::ids::{AssetId, DeploymentId, SignalId};
 use eventlog::Position;
 use eventlog::frames::{Frame, StatusCode};
 use jiff::Timestamp;
-use projections::Entry;
+use projections::folds::models::Models;
+use projections::{Entry, Fold as _};
 
-use crate::catalogue::{Catalogue, SignalEntry};
+use super::signals::{SignalEntry, Signals};
 use crate::runtime::{Signature, Unavailable};
 
 /// An input is stale when it is older than so many periods of its signal, beside the newest reading of the asset. Signals that are sent on change only are quiet for some
@@ -57,7 +58,8 @@ pub(super) struct Said {
 
 #[derive(Debug, Default)]
 pub(super) struct State {
-    pub(super) catalogue: Catalogue,
+    pub(super) models: Models,
+    pub(super) signals: Signals,
     latest: HashMap<Arc<str>, Latest>,
     /// The newest source time of any signal of the asset.
     newest_ns: HashMap<AssetId, i64>,
@@ -65,6 +67,14 @@ pub(super) struct State {
 }
 
 impl State {
+    /// Takes a change of models, deployments, assets or signals in.
+    pub(super) fn take_change(&mut self, entry: &Entry) {
+        match entry.event() {
+            Some(Event::SignalDefined(defined)) => self.signals.define(defined),
+            _ => self.models.apply(entry),
+        }
+    }
+
     /// Takes readings in; answers the assets that they are about.
     pub(super) fn take_readings(
         &mut self,
@@ -99,7 +109,7 @@ impl State {
 
     fn owner(&self, signal: &str) -> Option<AssetId> {
         let signal = SignalId::new(signal).ok()?;
-        self.catalogue.owner(&signal).map(|(asset, _)| asset.clone())
+        self.signals.owner(&signal).cloned()
     }
 
     fn remember(&mut self, signal: &Arc<str>, latest: Latest) {
@@ -121,7 +131,7 @@ impl State {
 
     /// The deployments that run on the asset, by id.
     pub(super) fn deployments_on(&self, asset: &AssetId) -> Vec<ModelDeployed> {
-        self.catalogue.active().filter(|deployed| self.catalogue.covers(&deployed.target, asset)).cloned().collect()
+        self.models.active().filter(|deployed| self.models.covers(&deployed.target, asset)).cloned().collect()
     }
 
     /// The event time to predict for, when the deployment is due on the asset.
@@ -200,7 +210,7 @@ impl State {
         now_ns: i64,
     ) -> Result<InputUsed, Unavailable> {
         let name = || port.name.clone();
-        let Some(signal) = self.catalogue.signal(asset, &port.name) else {
+        let Some(signal) = self.signals.signal(asset, &port.name) else {
             return Err(Unavailable::MissingSignal { input: name(), asset: asset.clone() });
         };
         let Some(latest) = self.latest.get(signal.signal.as_str()) else {

@@ -299,7 +299,7 @@ async fn a_signal_that_the_plant_does_not_have_is_named() {
 async fn a_version_whose_files_are_gone_says_so() {
     let (log, registry) = deployed().await;
     // Another process with an empty store.
-    let elsewhere = Arc::new(Registry::new(Arc::clone(registry.log()), crate::ArtifactStore::in_memory()));
+    let elsewhere = Arc::new(crate::testing::over(registry.log(), crate::ArtifactStore::in_memory()));
     let running = start_from(&elsewhere, log.tail());
     let last = both(&log, 1, 0, 1.0).await;
     running.after(last).await;

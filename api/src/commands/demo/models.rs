@@ -5,13 +5,13 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use domain::Text;
-use domain::events::{ModelKind, ModelRegistered, Port, Target, TrainedOn};
+use domain::events::{ModelKind, Port, Target, TrainedOn};
 use domain::ids::{AssetClass, Code, DeploymentId, ModelName};
 use domain::units::Unit;
 use eventlog::{Category, Direction, EventLog, Filter, MAX_PAGE, Position, QueryItem};
 use projections::{Entry, READINGS_TYPE};
 use registry::candle::train::{Samples, TrainConfig, train_mlp};
-use registry::{Caller, Deploy, NewFile, NewVersion, VersionRef};
+use registry::{Caller, Deploy, NewFile, NewModel, NewVersion, VersionRef};
 use simulator::training::{BEARING_TEMPERATURE, TrainingSet};
 
 use crate::engine::Engine;
@@ -24,7 +24,7 @@ const PERIOD_S: u32 = 10;
 
 /// Registers, trains and deploys both; says what it did. What an earlier run of the demo deployed stays.
 pub(super) async fn train_and_deploy(engine: &Engine) -> anyhow::Result<Vec<String>> {
-    let known = engine.registry.with_catalogue(|catalogue| catalogue.active().count()).await?;
+    let known = engine.registry.read(|models| models.active().count());
     if known > 0 {
         return Ok(vec![format!("{known} deployments go on from the last run")]);
     }
@@ -35,12 +35,9 @@ fn caller() -> Caller {
     Caller::named("demo")
 }
 
-async fn register(engine: &Engine, model: &ModelName, kind: ModelKind, description: Text) -> anyhow::Result<()> {
-    engine
-        .registry
-        .register_model(&caller(), ModelRegistered { model: model.clone(), name: None, kind, description })
-        .await?;
-    Ok(())
+async fn register(engine: &Engine, name: &str, kind: ModelKind, text: Text) -> anyhow::Result<ModelName> {
+    let new = NewModel { text, ..NewModel::named(name, kind) };
+    Ok(engine.registry.register_model(&caller(), &new).await?.model)
 }
 
 async fn deploy(engine: &Engine, model: &ModelName, class: &str) -> anyhow::Result<u32> {
@@ -57,21 +54,13 @@ async fn deploy(engine: &Engine, model: &ModelName, class: &str) -> anyhow::Resu
 }
 
 async fn mechanism(engine: &Engine) -> anyhow::Result<String> {
-    let model = ModelName::new("weft-arrival")?;
     let about = Text::new(
         "由气压、车速、筘幅和纬纱细度计算纬纱到达角",
         "weft arrival angle from air pressure, speed, reed width and weft yarn",
     );
-    register(engine, &model, ModelKind::Mechanism, about).await?;
-    let version = NewVersion {
-        model: model.clone(),
-        runtime: Code::new("mechanism")?,
-        files: vec![NewFile { name: registry::mechanism::FILE_NAME.to_owned(), bytes: WEFT_ARRIVAL.into() }],
-        trained_on: None,
-        metrics: indexmap::IndexMap::new(),
-        note: None,
-        example: None,
-    };
+    let model = register(engine, "weft-arrival", ModelKind::Mechanism, about).await?;
+    let files = vec![NewFile { name: registry::mechanism::FILE_NAME.to_owned(), bytes: WEFT_ARRIVAL.into() }];
+    let version = NewVersion::new(model.clone(), Code::new("mechanism")?, files);
     let created = engine.registry.create_version(&caller(), version).await?;
     deploy(engine, &model, BEARING_TEMPERATURE.class).await?;
     Ok(format!(
@@ -82,9 +71,8 @@ async fn mechanism(engine: &Engine) -> anyhow::Result<String> {
 
 async fn bearing(engine: &Engine) -> anyhow::Result<String> {
     let set = BEARING_TEMPERATURE;
-    let model = ModelName::new("bearing-temperature")?;
     let about = Text::new("由负荷与磨损推算主轴承温度", "main bearing temperature from what loads and wears it");
-    register(engine, &model, ModelKind::Data, about).await?;
+    let model = register(engine, "bearing-temperature", ModelKind::Data, about).await?;
     let started = Instant::now();
     let table = examples(engine, &set).await?;
     let (rows, first, last) = (table.targets.len(), table.first, table.last);
@@ -98,9 +86,6 @@ async fn bearing(engine: &Engine) -> anyhow::Result<String> {
     let error = trained.metrics.get(&format!("holdout_rmse.{}", set.target)).copied();
     let baseline = trained.metrics.get(&format!("baseline_rmse.{}", set.target)).copied();
     let version = NewVersion {
-        model: model.clone(),
-        runtime: Code::new("candle")?,
-        files: trained.files()?,
         trained_on: Some(TrainedOn {
             first_position: first.get(),
             last_position: last.get(),
@@ -108,8 +93,7 @@ async fn bearing(engine: &Engine) -> anyhow::Result<String> {
             seed: Some(trained.seed),
         }),
         metrics: trained.metrics.clone(),
-        note: None,
-        example: None,
+        ..NewVersion::new(model.clone(), Code::new("candle")?, trained.files()?)
     };
     let created = engine.registry.create_version(&caller(), version).await?;
     deploy(engine, &model, set.class).await?;

@@ -63,3 +63,71 @@ fn only_a_version_that_ran_predicts() {
         expect!["deployment.never_ran on deployment D: version 2 of model M never ran in deployment D"],
     );
 }
+
+#[test]
+fn a_version_is_approved_by_others_than_its_author() {
+    let made = json!({"model": "M", "version": 1, "runtime": "mechanism", "inputs": [], "outputs": [], "artifacts": [], "author": "P-1"});
+    let approval = |version: u32, person: &str| json!({"model": "M", "version": version, "person": person});
+    given(&[registered(), ("model.version_created", made)])
+        .observed(
+            "model.version_approved",
+            approval(2, "P-2"),
+            expect!["model.no_such_version on model M: model M has no version 2"],
+        )
+        .observed(
+            "model.approval_withdrawn",
+            approval(1, "P-2"),
+            expect!["model.not_approved on model M: P-2 has not approved version 1 of model M"],
+        )
+        .observed("model.version_approved", approval(1, "P-2"), expect![[""]])
+        .observed(
+            "model.version_approved",
+            approval(1, "P-2"),
+            expect!["model.approved_twice on model M: P-2 has approved version 1 of model M already"],
+        )
+        .observed(
+            "model.version_approved",
+            approval(1, "P-1"),
+            expect!["model.own_approval on model M: P-1 made version 1 of model M, and cannot approve it"],
+        )
+        .observed("model.approval_withdrawn", approval(1, "P-2"), expect![[""]])
+        .observed("model.version_approved", approval(1, "P-2"), expect![[""]]);
+}
+
+#[test]
+fn nothing_of_what_was_deleted_changes() {
+    let created = |number| ("model.version_created", version(Some(number)));
+    let one = || json!({"model": "M", "version": 1});
+    let stage = |version: u32, archives: &[u32]| json!({"model": "M", "version": version, "stage": "production", "archives": archives});
+    given(&[registered(), created(1), created(2), ("model.alias_set", json!({"model": "M", "alias": "champion", "version": 1}))])
+        .observed("model.stage_set", stage(1, &[]), expect![[""]])
+        .observed("model.stage_set", stage(2, &[1, 3]), expect!["model.no_such_version on model M: model M has no version 3"])
+        .observed("model.version_deleted", one(), expect![[""]])
+        .observed("model.version_deleted", one(), expect!["model.version_deleted on model M: version 1 of model M was deleted"])
+        // Its aliases went with it.
+        .when("model.remove_alias", json!({"model": "M", "alias": "champion"}), expect!["refused by model.no_such_alias on model M: model M has no alias champion"])
+        .when("model.set_alias", json!({"model": "M", "alias": "champion", "version": 1}), expect!["refused by model.version_deleted on model M: version 1 of model M was deleted"])
+        .when("deployment.deploy", deploy(1), expect!["refused by model.version_deleted on model M: version 1 of model M was deleted"])
+        .observed("model.tag_set", json!({"model": "M", "version": 1, "key": "k", "value": "v"}), expect!["model.version_deleted on model M: version 1 of model M was deleted"])
+        .observed("model.version_evaluated", json!({"model": "M", "version": 2, "dataset": "d", "dataset_sha256": "AB", "metrics": {}}), expect![[r#"model.dataset_digest on model M: dataset_sha256 "AB" is not 64 lower-case hexadecimal digits"#]])
+        // Its number is not used again.
+        .when("model.create_version", version(None), expect![[r#"model.version_created {"model":"M","version":3,"runtime":"mechanism","inputs":[],"outputs":[],"artifacts":[]}"#]])
+        .observed("model.renamed", json!({"model": "M", "name": "N"}), expect![[""]])
+        .observed("model.deleted", json!({"model": "M"}), expect![[""]])
+        .observed("model.deleted", json!({"model": "M"}), expect!["model.deleted on model M: model M was deleted"])
+        .when("model.register", registered().1, expect!["refused by model.deleted on model M: model M was deleted; a new model needs an id of its own"])
+        .when("model.create_version", version(None), expect!["refused by model.deleted on model M: model M was deleted"])
+        .when("deployment.deploy", deploy(2), expect!["refused by model.deleted on model M: model M was deleted"])
+        .observed("model.described", json!({"model": "M", "description": "x"}), expect!["model.deleted on model M: model M was deleted"]);
+    given(&[])
+        .observed(
+            "model.renamed",
+            json!({"model": "M", "name": "N"}),
+            expect!["model.not_registered on model M: model M was never registered"],
+        )
+        .observed(
+            "model.tag_set",
+            json!({"model": "M", "key": "k", "value": "v"}),
+            expect!["model.not_registered on model M: model M was never registered"],
+        );
+}
