@@ -146,7 +146,7 @@ pub struct ModelVersionCreated {
     /// The logged model that it is.
     pub logged_model: Option<LoggedModelId>,
     /// What it was made from.
-    pub lineage: Option<Lineage>,
+    pub lineage: Option<Box<Lineage>>,
 }
 
 /// A model is called otherwise from now on. Its id, its versions and its history stay.

@@ -62,7 +62,7 @@ impl Registry {
             source: None,
             run: new.run,
             logged_model: None,
-            lineage: new.lineage,
+            lineage: new.lineage.map(Box::new),
         };
         let ask = |models: &Models, _| {
             find_model(models, &wanted.model)?;
@@ -97,7 +97,7 @@ impl Registry {
             source: new.source.clone(),
             run: new.run.clone(),
             logged_model: new.logged_model.clone(),
-            lineage: new.lineage.clone(),
+            lineage: new.lineage.clone().map(Box::new),
         };
         let ask = |models: &Models, _| {
             find_model(models, &new.model)?;

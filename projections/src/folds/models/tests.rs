@@ -60,10 +60,10 @@ fn chosen(kind: u8, a: u8, b: u8) -> Event {
     let id = format!("M{}", a % 3);
     let (model, number, key) = (model(&id), u32::from(b % 3) + 1, format!("k{}", b % 2));
     let alias = code(&format!("a{}", b % 2));
-    let of = (b % 4 != 0).then_some(number);
+    let of = (!b.is_multiple_of(4)).then_some(number);
     let person = PersonId::new(&format!("P{}", b % 2)).unwrap();
     match kind % 20 {
-        0 => registered(&id, (b % 3 == 0).then_some("M1")),
+        0 => registered(&id, b.is_multiple_of(3).then_some("M1")),
         1 | 2 => version(&id, number),
         3 | 4 => AliasSet { model, alias, version: number, checked: None }.into(),
         5 => AliasRemoved { model, alias }.into(),
@@ -98,7 +98,7 @@ fn chosen(kind: u8, a: u8, b: u8) -> Event {
                 .into()
         }
         18 => GateRemoved { gate: alias, reason: None }.into(),
-        _ if b % 3 == 0 => {
+        _ if b.is_multiple_of(3) => {
             DeploymentRetired { deployment: DeploymentId::new(&format!("D{}", a % 2)).unwrap(), reason: None }.into()
         }
         _ => deployed(&format!("D{}", a % 2), number),
@@ -246,7 +246,7 @@ fn a_change_of_unknown_time_counts_from_when_it_was_logged() {
     let logged = models.deployment_history(&DeploymentId::new("D").unwrap(), AsOf::LATEST)[1].recorded;
     let (d, e) = (|version| ("D".to_owned(), version), ("E".to_owned(), 3));
     assert_eq!(ran(time(4)), []);
-    assert_eq!(ran(time(9)), [e.clone()]);
+    assert_eq!(ran(time(9)), std::slice::from_ref(&e));
     assert_eq!(ran(time(10)), [d(1), e.clone()]);
     assert_eq!(ran(logged - jiff::SignedDuration::from_secs(1)), [d(1), e.clone()]);
     assert_eq!(ran(logged), [d(2), e]);
