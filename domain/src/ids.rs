@@ -121,6 +121,8 @@ ids! {
     DatasetId "dataset";
     /// A piece of knowledge that people wrote.
     ArticleId "article";
+    /// An address that is told what happens in the registry.
+    WebhookId "webhook";
     /// A code from a taxonomy (failure mode, mechanism, cause, activity, defect, state reason).
     Code "code";
 }

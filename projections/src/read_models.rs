@@ -20,6 +20,7 @@ use crate::folds::quality::Quality;
 use crate::folds::quarantine::Quarantine;
 use crate::folds::states::States;
 use crate::folds::statistics::Statistics;
+use crate::folds::webhooks::Webhooks;
 use crate::pages::Pages;
 use crate::{Entry, Fold, MemoryProjection, ProjectionDigest, ProjectionError, ProjectionSet, Runner, Shared};
 
@@ -102,6 +103,8 @@ read_models! {
     people: People;
     /// Erasures, legal holds and what expired.
     privacy: Privacy;
+    /// Who is told what happens in the registry.
+    webhooks: Webhooks;
 }
 
 /// What a replay found.

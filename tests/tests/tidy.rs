@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use tests::workspace;
 
 /// Each crate, and the crates of ours that it may know. What is not listed is forbidden.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("domain", &[]),
     ("eventlog", &[]),
     ("eventlog/eventually", &["eventlog"]),
@@ -17,6 +17,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("knowledge", &["domain", "eventlog", "projections"]),
     ("registry/tracking", &["domain", "eventlog", "projections"]),
     ("registry/datasets", &["domain", "eventlog", "projections"]),
+    ("registry/webhooks", &["domain", "eventlog", "projections"]),
     ("registry", &["domain", "eventlog", "projections", "tracking", "datasets"]),
     ("simulator", &["domain", "eventlog", "projections", "connectors"]),
     (
@@ -30,6 +31,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
             "registry",
             "tracking",
             "datasets",
+            "webhooks",
             "simulator",
         ],
     ),

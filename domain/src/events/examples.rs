@@ -277,6 +277,15 @@ fn written() -> Vec<(&'static str, Value)> {
             "artifact.stored",
             json!({"root": "1/c375fbfb43a04b09b09cca83ad72ad0b", "path": "artifacts/plots/residuals.png", "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "bytes": 48113}),
         ),
+        (
+            "webhook.created",
+            json!({"webhook": "0195590c-7c00-7000-8000-000000000004", "name": "line-control", "description": "tells the line what to run", "url": "https://line-control.mill.example/hooks/models", "events": [{"entity": "model_version_alias", "action": "created"}, {"entity": "model_version", "action": "created"}], "status": "active", "secret": "0195590c-7c00-7000-8000-000000000005"}),
+        ),
+        (
+            "webhook.updated",
+            json!({"webhook": "0195590c-7c00-7000-8000-000000000004", "url": "https://line-control-2.mill.example/hooks/models", "status": "disabled"}),
+        ),
+        ("webhook.deleted", json!({"webhook": "0195590c-7c00-7000-8000-000000000004"})),
         ("artifact.removed", json!({"root": "1/c375fbfb43a04b09b09cca83ad72ad0b", "path": "artifacts/plots"})),
         (
             "run.updated",

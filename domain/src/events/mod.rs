@@ -20,6 +20,7 @@ pub mod suppression;
 pub mod tracking;
 pub mod upkeep;
 pub mod weaving;
+pub mod webhooks;
 
 mod examples;
 mod subjects;
@@ -45,6 +46,7 @@ pub use suppression::*;
 pub use tracking::*;
 pub use upkeep::*;
 pub use weaving::*;
+pub use webhooks::*;
 
 /// A step from one version of an event type to the next.
 #[derive(Clone, Copy, Debug)]
@@ -205,7 +207,7 @@ macro_rules! id_keys {
     })*};
 }
 
-id_keys!(EquipmentId AssetId SignalId OrderId LotId FaultId WorkOrderId InspectionId NonconformanceId PersonId CustomerId HoldId ModelName DeploymentId ExperimentId RunId LoggedModelId DatasetId ArticleId Code ShiftId PlanId);
+id_keys!(EquipmentId AssetId SignalId OrderId LotId FaultId WorkOrderId InspectionId NonconformanceId PersonId CustomerId HoldId ModelName DeploymentId ExperimentId RunId LoggedModelId DatasetId WebhookId ArticleId Code ShiftId PlanId);
 
 events! {
     /// See [`EquipmentDefined`].
@@ -414,6 +416,12 @@ events! {
     "artifact.stored" 1 => ArtifactStored in "artifact" by root;
     /// See [`ArtifactRemoved`].
     "artifact.removed" 1 => ArtifactRemoved in "artifact" by root;
+    /// See [`WebhookCreated`].
+    "webhook.created" 1 => WebhookCreated in "webhook" by webhook;
+    /// See [`WebhookUpdated`].
+    "webhook.updated" 1 => WebhookUpdated in "webhook" by webhook;
+    /// See [`WebhookDeleted`].
+    "webhook.deleted" 1 => WebhookDeleted in "webhook" by webhook;
     /// See [`PredictionMade`].
     "prediction.made" 1 => PredictionMade in "prediction" by deployment;
     /// See [`ArticleDrafted`].

@@ -180,6 +180,9 @@ fn streams_are_keyed_by_the_thing_that_the_event_is_about() {
         logged_model.deleted logged_model-m-b1a0ceda14274cfe822aee0e57467b20
         artifact.stored artifact-1/c375fbfb43a04b09b09cca83ad72ad0b
         artifact.removed artifact-1/c375fbfb43a04b09b09cca83ad72ad0b
+        webhook.created webhook-0195590c-7c00-7000-8000-000000000004
+        webhook.updated webhook-0195590c-7c00-7000-8000-000000000004
+        webhook.deleted webhook-0195590c-7c00-7000-8000-000000000004
         prediction.made prediction-weft-arrival@looms
         article.drafted article-KB-12
         article.reviewed article-KB-12

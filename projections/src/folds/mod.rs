@@ -16,3 +16,4 @@ pub mod quality;
 pub mod quarantine;
 pub mod states;
 pub mod statistics;
+pub mod webhooks;
