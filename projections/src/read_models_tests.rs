@@ -166,8 +166,13 @@ fn random_histories_reach_every_fold() {
     let empty = Folds::default().digests();
     let same: Vec<_> =
         folds.digests().into_iter().filter(|digest| empty.contains(digest)).map(|(name, _)| name).collect();
-    // Nothing is erased in these histories: looking back would differ from standing there.
-    assert_eq!(same, [crate::folds::quarantine::Quarantine::NAME, crate::folds::privacy::Privacy::NAME]);
+    // Nothing is erased in these histories: looking back would differ from standing there. Webhooks are about now alone; their tests are beside them.
+    let left_out = [
+        crate::folds::quarantine::Quarantine::NAME,
+        crate::folds::privacy::Privacy::NAME,
+        crate::folds::webhooks::Webhooks::NAME,
+    ];
+    assert_eq!(same, left_out);
     assert!(answers(&folds, AsOf::LATEST).len() > 100);
     assert!(folds.discrepancies.at(AsOf::LATEST).count() > 0);
 }

@@ -119,3 +119,7 @@ impl Webhooks {
         self.0.values()
     }
 }
+
+#[cfg(test)]
+#[path = "webhooks_tests.rs"]
+mod tests;

@@ -5,8 +5,8 @@ use super::Policy;
 
 fn check(policy: Policy, urls: &[&str]) -> String {
     let line = |url: &&str| match policy.check(url) {
-        Ok(_) => format!("{url}\n"),
-        Err(error) => format!("{url}\n  ! {error}\n"),
+        Ok(_) => format!("{url:?}\n"),
+        Err(error) => format!("{url:?}\n  ! {error}\n"),
     };
     urls.iter().map(line).collect()
 }
@@ -14,54 +14,54 @@ fn check(policy: Policy, urls: &[&str]) -> String {
 #[test]
 fn what_is_an_address_and_what_is_not() {
     expect![[r#"
-        https://line-control.mill.example/hooks?line=3
-        http://10.1.2.3:9000/hook
-        http://127.0.0.1:5000/
-        http://[::1]:5000/
-        http://织造.example/
-
+        "https://line-control.mill.example/hooks?line=3"
+        "http://10.1.2.3:9000/hook"
+        "http://127.0.0.1:5000/"
+        "http://[::1]:5000/"
+        "http://织造.example/"
+        ""
           ! Invalid webhook URL '': it is empty
-  
+        "  "
           ! Invalid webhook URL '  ': it is empty
-        hooks/models
+        "hooks/models"
           ! Invalid webhook URL 'hooks/models': relative URL without a base
-        ftp://mill.example/
+        "ftp://mill.example/"
           ! Invalid webhook URL scheme: 'ftp'. Allowed schemes are: http, https.
-        file:///etc/passwd
+        "file:///etc/passwd"
           ! Invalid webhook URL scheme: 'file'. Allowed schemes are: http, https.
-        javascript:alert(1)
+        "javascript:alert(1)"
           ! Invalid webhook URL scheme: 'javascript'. Allowed schemes are: http, https.
-        http://
+        "http://"
           ! Invalid webhook URL 'http://': empty host
-        http://user@mill.example/
+        "http://user@mill.example/"
           ! Webhook URL must not hold a user name or password: it is kept in a log that forgets nothing. Use the secret, which signs each message.
-        http://user:secret@mill.example/
+        "http://user:secret@mill.example/"
           ! Webhook URL must not hold a user name or password: it is kept in a log that forgets nothing. Use the secret, which signs each message.
-        http://169.254.169.254/latest/meta-data/
+        "http://169.254.169.254/latest/meta-data/"
           ! Webhook URL must not resolve to a link-local, metadata, multicast or unspecified address: 169.254.169.254. A server allows it with `allow_link_local` in [webhooks].
-        http://[fe80::1]/
+        "http://[fe80::1]/"
           ! Webhook URL must not resolve to a link-local, metadata, multicast or unspecified address: fe80::1. A server allows it with `allow_link_local` in [webhooks].
-        http://[fd00:ec2::254]/
+        "http://[fd00:ec2::254]/"
           ! Webhook URL must not resolve to a link-local, metadata, multicast or unspecified address: fd00:ec2::254. A server allows it with `allow_link_local` in [webhooks].
-        http://[::ffff:169.254.169.254]/
+        "http://[::ffff:169.254.169.254]/"
           ! Webhook URL must not resolve to a link-local, metadata, multicast or unspecified address: ::ffff:169.254.169.254. A server allows it with `allow_link_local` in [webhooks].
-        http://[::169.254.169.254]/
+        "http://[::169.254.169.254]/"
           ! Webhook URL must not resolve to a link-local, metadata, multicast or unspecified address: ::a9fe:a9fe. A server allows it with `allow_link_local` in [webhooks].
-        http://[64:ff9b::a9fe:a9fe]/
+        "http://[64:ff9b::a9fe:a9fe]/"
           ! Webhook URL must not resolve to a link-local, metadata, multicast or unspecified address: 64:ff9b::a9fe:a9fe. A server allows it with `allow_link_local` in [webhooks].
-        http://2852039166/
+        "http://2852039166/"
           ! Webhook URL must not resolve to a link-local, metadata, multicast or unspecified address: 169.254.169.254. A server allows it with `allow_link_local` in [webhooks].
-        http://0xa9.0xfe.0xa9.0xfe/
+        "http://0xa9.0xfe.0xa9.0xfe/"
           ! Webhook URL must not resolve to a link-local, metadata, multicast or unspecified address: 169.254.169.254. A server allows it with `allow_link_local` in [webhooks].
-        http://100.100.100.200/
+        "http://100.100.100.200/"
           ! Webhook URL must not resolve to a link-local, metadata, multicast or unspecified address: 100.100.100.200. A server allows it with `allow_link_local` in [webhooks].
-        http://0.0.0.0/
+        "http://0.0.0.0/"
           ! Webhook URL must not resolve to a link-local, metadata, multicast or unspecified address: 0.0.0.0. A server allows it with `allow_link_local` in [webhooks].
-        http://[::]/
+        "http://[::]/"
           ! Webhook URL must not resolve to a link-local, metadata, multicast or unspecified address: ::. A server allows it with `allow_link_local` in [webhooks].
-        http://224.0.0.1/
+        "http://224.0.0.1/"
           ! Webhook URL must not resolve to a link-local, metadata, multicast or unspecified address: 224.0.0.1. A server allows it with `allow_link_local` in [webhooks].
-        http://255.255.255.255/
+        "http://255.255.255.255/"
           ! Webhook URL must not resolve to a link-local, metadata, multicast or unspecified address: 255.255.255.255. A server allows it with `allow_link_local` in [webhooks].
     "#]].assert_eq(&check(
         Policy::default(),
