@@ -6,6 +6,7 @@
 //!
 //! **Proof.** [`ArtifactStore::get`] is the only way to a [`VerifiedArtifact`] besides `put`: whoever holds one holds bytes whose digest was checked.
 
+use std::ops::Range;
 use std::path::Path as FolderPath;
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use domain::events::Artifact;
 use eventlog::Digest;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload};
+use object_store::{GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt as _, PutPayload};
 
 /// The largest artifact, in bytes.
 pub const MAX_ARTIFACT_BYTES: u64 = 256 * 1024 * 1024;
@@ -89,6 +90,27 @@ pub enum ArtifactError {
         #[source]
         source: object_store::Error,
     },
+    /// What was to be stored did not arrive whole.
+    #[error("artifact {name:?} did not arrive whole")]
+    Arrival {
+        /// The artifact.
+        name: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The part that was asked for is not in it.
+    #[error("artifact {name:?} has {bytes} bytes, and none from {start} to {end}")]
+    NoSuchPart {
+        /// The artifact.
+        name: String,
+        /// Its size.
+        bytes: u64,
+        /// The first byte of the part.
+        start: u64,
+        /// The byte before which it ends.
+        end: u64,
+    },
     /// The folder of the store cannot be used.
     #[error("the artifact folder {folder:?} cannot be used")]
     Folder {
@@ -147,12 +169,29 @@ impl VerifiedArtifact {
 #[derive(Clone, Debug)]
 pub struct ArtifactStore {
     store: Arc<dyn ObjectStore>,
+    /// Held by whoever gives content its name, and alone by whoever removes some.
+    names: Arc<tokio::sync::RwLock<()>>,
 }
 
 impl ArtifactStore {
     /// Artifacts in a store of the caller's choice. The store must answer a put only when the bytes are durable.
     pub fn new(store: Arc<dyn ObjectStore>) -> Self {
-        Self { store }
+        Self { store, names: Arc::default() }
+    }
+
+    /// The store below.
+    pub(crate) fn objects(&self) -> &Arc<dyn ObjectStore> {
+        &self.store
+    }
+
+    /// To be held while content is given its name: nothing is removed meanwhile.
+    pub(crate) async fn naming(&self) -> tokio::sync::RwLockReadGuard<'_, ()> {
+        self.names.read().await
+    }
+
+    /// To be held while content is looked at and removed: nothing is given a name meanwhile.
+    pub(crate) async fn removing(&self) -> tokio::sync::RwLockWriteGuard<'_, ()> {
+        self.names.write().await
     }
 
     /// Artifacts in a folder, which is made when it is not there; every write is synced.
@@ -180,6 +219,7 @@ impl ArtifactStore {
     pub async fn put(&self, name: &str, bytes: Bytes) -> Result<VerifiedArtifact, ArtifactError> {
         let verified = VerifiedArtifact::of(name, bytes)?;
         let payload = PutPayload::from_bytes(verified.bytes.clone());
+        let _naming = self.naming().await;
         // What may lie there already is written over: the bytes are the same unless it is damaged, and the write replaces it whole.
         self.store
             .put(&location(Digest::of(&verified.bytes)), payload)
@@ -193,28 +233,9 @@ impl ArtifactStore {
     /// # Errors
     /// [`ArtifactError`] names the artifact: it is missing, or its bytes are not those that the event names.
     pub async fn get(&self, artifact: &Artifact) -> Result<VerifiedArtifact, ArtifactError> {
-        let name = || artifact.name.clone();
-        check_path(&artifact.name)?;
         check_size(&artifact.name, artifact.bytes)?;
-        let expected = Digest::parse(&artifact.sha256).map_err(|_| ArtifactError::DigestText {
-            name: name(),
-            sha256: artifact.sha256.chars().take(80).collect(),
-        })?;
-        let found = match self.store.get(&location(expected)).await {
-            Ok(found) => found,
-            Err(object_store::Error::NotFound { .. }) => {
-                return Err(ArtifactError::Missing { name: name(), sha256: expected });
-            }
-            Err(source) => return Err(ArtifactError::Store { name: name(), source }),
-        };
-        // The size is compared before the bytes are read, so that a wrong file of any size costs no memory.
-        if found.meta.size != artifact.bytes {
-            return Err(ArtifactError::SizeMismatch {
-                name: name(),
-                expected: artifact.bytes,
-                actual: found.meta.size,
-            });
-        }
+        let name = || artifact.name.clone();
+        let (expected, found) = self.find(artifact, None).await?;
         let bytes = found.bytes().await.map_err(|source| ArtifactError::Store { name: name(), source })?;
         let actual = Digest::of(&bytes);
         if actual != expected {
@@ -222,10 +243,43 @@ impl ArtifactStore {
         }
         Ok(VerifiedArtifact { artifact: artifact.clone(), bytes })
     }
+
+    /// The content of an artifact, or a part of it, about to be read. Its size was compared, so that a wrong file of any size costs nothing.
+    ///
+    /// # Errors
+    /// [`ArtifactError`] names the artifact: it is missing or has another size.
+    pub(crate) async fn find(
+        &self,
+        artifact: &Artifact,
+        part: Option<Range<u64>>,
+    ) -> Result<(Digest, GetResult), ArtifactError> {
+        let name = || artifact.name.clone();
+        check_path(&artifact.name)?;
+        let expected = Digest::parse(&artifact.sha256).map_err(|_| ArtifactError::DigestText {
+            name: name(),
+            sha256: artifact.sha256.chars().take(80).collect(),
+        })?;
+        let options = GetOptions { range: part.map(GetRange::Bounded), ..GetOptions::default() };
+        let found = match self.store.get_opts(&location(expected), options).await {
+            Ok(found) => found,
+            Err(object_store::Error::NotFound { .. }) => {
+                return Err(ArtifactError::Missing { name: name(), sha256: expected });
+            }
+            Err(source) => return Err(ArtifactError::Store { name: name(), source }),
+        };
+        if found.meta.size != artifact.bytes {
+            return Err(ArtifactError::SizeMismatch {
+                name: name(),
+                expected: artifact.bytes,
+                actual: found.meta.size,
+            });
+        }
+        Ok((expected, found))
+    }
 }
 
 /// `sha256/ab/abcdef…`: two digits of folder keep folders small.
-fn location(digest: Digest) -> Path {
+pub(crate) fn location(digest: Digest) -> Path {
     let text = digest.to_string();
     let folder: String = text.chars().take(2).collect();
     Path::from_iter(["sha256", folder.as_str(), text.as_str()])

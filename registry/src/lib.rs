@@ -18,7 +18,9 @@ pub mod candle;
 pub mod commands;
 pub mod mechanism;
 pub mod predictions;
+pub mod reachability;
 pub mod runtime;
+pub mod streams;
 pub mod usage;
 
 mod error;

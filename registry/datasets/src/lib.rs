@@ -1,7 +1,7 @@
 //! Tables for training: what was measured before a moment and what came of it after, built from the log as it was known at a position.
 //!
 //! What it does: it turns a [`Spec`] into a Parquet file ([`build()`]) and into what the event `dataset.built` says of it, builds the same file again
-//! ([`rebuild`]).
+//! ([`rebuild`]). It also makes tables of ranges of readings, raw or downsampled ([`series`]).
 //!
 //! What it does not do: it appends nothing, keeps no file, and knows no store and no network.
 //!
@@ -15,6 +15,7 @@
 //!
 //! Where to read next: [`spec`] is the language, [`build()`] the way through, `features` and `labels` what a cell says.
 
+pub mod series;
 pub mod spec;
 
 mod aggregate;
