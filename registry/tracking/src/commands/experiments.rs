@@ -144,6 +144,7 @@ impl Tracking {
     /// # Errors
     /// [`TrackingError::NotFound`] when there is no such tag, [`TrackingError::NotActive`] when the experiment is deleted.
     pub async fn delete_experiment_tag(&self, actor: &str, id: &str, key: &str) -> Result<(), TrackingError> {
+        let _alone = self.alone(id).await;
         self.command(actor, &format!("experiment {id}"), |state, _| {
             let row = find(state, id)?;
             must_be_active(row)?;
@@ -162,6 +163,7 @@ impl Tracking {
         id: &str,
         event: impl Fn(&ExperimentRow) -> Result<domain::Event, TrackingError>,
     ) -> Result<(), TrackingError> {
+        let _alone = self.alone(id).await;
         self.command(actor, &format!("experiment {id}"), |state, _| {
             let row = find(state, id)?;
             on_revision(row, event(row)?)

@@ -79,6 +79,9 @@ impl Histories {
     fn keep(&self, new: Kept) {
         let mut kept = self.0.lock();
         kept.retain(|other| other.run != new.run || other.key != new.key);
+        if new.points.len() > MAX_KEPT_POINTS {
+            return;
+        }
         kept.push_front(new);
         let mut points = 0;
         let fit = kept.iter().take(MAX_KEPT).take_while(|kept| {

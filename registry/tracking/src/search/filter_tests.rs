@@ -16,7 +16,7 @@ const ENTITIES: [Entity; 5] =
 fn check(entity: Entity, filters: &[&str], expected: &Expect) {
     let mut text = String::new();
     for filter in filters {
-        let _ = writeln!(text, "{filter}");
+        let _ = writeln!(text, "{}", filter.trim());
         match Filter::parse(entity, filter) {
             Ok(filter) => {
                 for clause in filter.clauses() {
@@ -52,8 +52,7 @@ fn filters_of_runs() {
         ],
         &expect![[r#"
 
-  
- 
+
             metrics.loss < 0.5
                 Metric("loss") Less(0.5)
             metric.loss<=-1.5e-3 and METRICS.x > .5

@@ -124,3 +124,14 @@ async fn of_many_who_want_one_name_one_gets_it() {
     ids.sort_unstable();
     assert_eq!(ids, (2..22).collect::<Vec<u64>>());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_who_tag_one_experiment_all_get_through() {
+    let tracking = std::sync::Arc::new(store());
+    let writers = (0..64).map(|writer| {
+        let tracking = std::sync::Arc::clone(&tracking);
+        tokio::spawn(async move { tracking.set_experiment_tag("test", "0", pair(&format!("k{writer}"), "v")).await })
+    });
+    futures::future::join_all(writers).await.into_iter().for_each(|tagged| tagged.unwrap().unwrap());
+    assert_eq!(tracking.experiment("0").unwrap().tags.len(), 64);
+}
