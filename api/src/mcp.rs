@@ -48,7 +48,7 @@ const fn get(name: &'static str, path: &'static str, title: &'static str) -> Ent
     Entry { name, method: "get", path, title }
 }
 
-const TOOLS: [Entry; 24] = [
+const TOOLS: [Entry; 26] = [
     get("search", "/api/v1/knowledge/search", "Search the knowledge bases 检索知识库"),
     Entry {
         name: "diagnose",
@@ -65,6 +65,8 @@ const TOOLS: [Entry; 24] = [
     get("quality", "/api/v1/knowledge/quality", "Defects and capability 产品品质"),
     get("record", "/api/v1/knowledge/records/{id}", "One knowledge record with its versions 知识条目"),
     get("related", "/api/v1/knowledge/graph/{id}", "What a record is related to 关联图谱"),
+    get("articles", "/api/v1/articles", "Curated articles, procedures, rules, FMEA sheets 条目与规程"),
+    get("article", "/api/v1/articles/{article}", "One curated piece with its revisions 单个条目"),
     get("trace", "/api/v1/trace/{kind}/{id}", "Where it came from, where it went 追溯"),
     get("state", "/api/v1/state/{kind}/{id}", "The state of a thing, now or then 对象状态"),
     get("assets", "/api/v1/assets", "The assets 设备清单"),

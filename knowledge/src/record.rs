@@ -5,6 +5,7 @@
 //!
 //! Invariant: the fold depends on the record's former version and the entry, on nothing else. Where batches begin and end never shows.
 
+mod articles;
 mod detail;
 mod evolve;
 mod touches;
@@ -20,6 +21,7 @@ use eventlog::Position;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use articles::{ArticleDetail, FileDetail};
 pub use detail::{
     AlarmDetail, AssetDetail, Detail, EquipmentDetail, FaultDetail, InspectionDetail, NonconformanceDetail,
     SetPointDetail, SignalDetail, StopDetail, Work, WorkOrderDetail,
@@ -144,11 +146,15 @@ pub enum Kind {
     Inspection,
     /// A nonconformance with its disposition.
     Nonconformance,
+    /// An article, procedure, rule or FMEA sheet.
+    Article,
+    /// A file that was attached to a thing.
+    File,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Asset,
         Self::Equipment,
         Self::Signal,
@@ -160,6 +166,8 @@ impl Kind {
         Self::WorkOrder,
         Self::Inspection,
         Self::Nonconformance,
+        Self::Article,
+        Self::File,
     ];
 
     /// The name in ids, addresses and files.
@@ -176,6 +184,8 @@ impl Kind {
             Self::WorkOrder => "work_order",
             Self::Inspection => "inspection",
             Self::Nonconformance => "nonconformance",
+            Self::Article => "article",
+            Self::File => "file",
         }
     }
 
@@ -184,13 +194,13 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 
-    /// The knowledge base that records of this kind belong to.
+    /// The knowledge base that records of this kind belong to; rules and FMEA sheets, of all articles, warn of faults.
     pub const fn base(self) -> Base {
         match self {
             Self::Asset | Self::Equipment | Self::Signal | Self::StateStop => Base::Operating,
             Self::Alarm | Self::FaultEpisode | Self::FailureMode => Base::Fault,
             Self::SetPointChange => Base::Control,
-            Self::WorkOrder => Base::Maintenance,
+            Self::WorkOrder | Self::Article | Self::File => Base::Maintenance,
             Self::Inspection | Self::Nonconformance => Base::Quality,
         }
     }
@@ -257,11 +267,17 @@ pub enum Relation {
     FoundDefect,
     /// A nonconformance was found by an inspection.
     FoundBy,
+    /// An article is about a failure mode, a defect or a parameter.
+    About,
+    /// A file belongs to a thing.
+    BelongsTo,
+    /// An article took the place of another one.
+    SupersededBy,
 }
 
 impl Relation {
     /// All relations.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::OfAsset,
         Self::OfClass,
         Self::PartOf,
@@ -278,6 +294,9 @@ impl Relation {
         Self::OfProduct,
         Self::FoundDefect,
         Self::FoundBy,
+        Self::About,
+        Self::BelongsTo,
+        Self::SupersededBy,
     ];
 
     /// Reads the name.
@@ -304,6 +323,9 @@ impl Relation {
             Self::OfProduct => "of_product",
             Self::FoundDefect => "found_defect",
             Self::FoundBy => "found_by",
+            Self::About => "about",
+            Self::BelongsTo => "belongs_to",
+            Self::SupersededBy => "superseded_by",
         }
     }
 }

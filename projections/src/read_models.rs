@@ -7,6 +7,7 @@ use eventlog::{Digest, EventLog, Filter, Position, ReadError};
 use tokio_util::sync::CancellationToken;
 
 use crate::folds::alarms::Alarms;
+use crate::folds::articles::Articles;
 use crate::folds::catalog::Catalog;
 use crate::folds::datasets::Datasets;
 use crate::folds::discrepancies::Discrepancies;
@@ -45,17 +46,9 @@ macro_rules! read_models {
                 dir: Option<&Path>,
                 cancel: &CancellationToken,
             ) -> Result<(Self, ProjectionSet), ProjectionError> {
-                // Opening waits for the disk most of the time: all wait at once.
-                let ($($field),*) = std::thread::scope(|scope| {
-                    $(let $field = scope.spawn(|| MemoryProjection::<$fold>::open(dir));)*
-                    ($($field.join()),*)
-                });
                 let mut set = ProjectionSet::default();
                 $(
-                    let (projection, $field) = $field.map_err(|_| ProjectionError::Store {
-                        projection: $fold::NAME,
-                        reason: "opening it panicked".to_owned(),
-                    })??;
+                    let (projection, $field) = MemoryProjection::<$fold>::open(dir)?;
                     set.add(Runner::start_rebuildable(Arc::clone(log), projection, cancel.clone()));
                 )*
                 Ok((Self { $($field),* }, set))
@@ -113,6 +106,8 @@ read_models! {
     privacy: Privacy;
     /// Who is told what happens in the registry.
     webhooks: Webhooks;
+    /// Curated knowledge, and attached files.
+    articles: Articles;
 }
 
 /// What a replay found.

@@ -24,8 +24,6 @@ pub struct ProjectionStatus {
     pub checkpoint: Position,
     /// How many records of the log it has not applied.
     pub lag: u64,
-    /// Whether its store is still being opened.
-    pub opening: bool,
     /// Why it failed, if it did.
     pub failed: Option<String>,
 }
@@ -71,7 +69,6 @@ impl ProjectionSet {
                 version: handle.version(),
                 checkpoint: handle.checkpoint(),
                 lag: handle.lag(),
-                opening: handle.opening(),
                 failed: handle.failed(),
             })
             .collect()

@@ -26,7 +26,6 @@ use projections::folds::models::Models;
 use projections::{Fold as _, ProjectionSet, ProjectionStatus, ReadModels, WaitError};
 use registry::{ArtifactStore, Registry};
 use tokio_util::sync::CancellationToken;
-use tracking::Tracking;
 
 use crate::config::Config;
 use crate::problem::Problem;
@@ -63,8 +62,6 @@ pub struct Engine {
     pub knowledge: Knowledge,
     /// The registry.
     pub registry: Arc<Registry>,
-    /// Experiments, runs, and the models that runs logged.
-    pub tracking: Tracking,
     /// The groups of competing consumers.
     pub groups: Groups,
     /// What signs the log's growth.
@@ -200,9 +197,6 @@ impl Engine {
         let (read, mut set) =
             ReadModels::start(&log, Some(&config.data_dir.join(folder::PROJECTIONS)), &stop_followers)
                 .context("opening the read models")?;
-        let tracking = Tracking::start(&log, Some(&config.data_dir.join(folder::PROJECTIONS)), &stop_followers)
-            .context("opening the tracking store")?;
-        set.add(tracking.handle().clone());
         let models = knowledge::Models { episodes: read.episodes.clone(), states: read.states.clone() };
         let (knowledge, stores) = Knowledge::open(&knowledge_config(config), models).await?;
         stores.start(&log, &mut set, &stop_followers);
@@ -227,7 +221,6 @@ impl Engine {
             read,
             knowledge,
             registry,
-            tracking,
             groups,
             notary,
             witnesses,

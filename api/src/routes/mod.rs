@@ -1,5 +1,6 @@
 //! Every address of the server, with its part of the OpenAPI document.
 
+pub mod articles;
 pub mod catalogue;
 pub mod commands;
 pub mod common;
@@ -106,6 +107,11 @@ pub fn all() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(knowledge::record))
         .routes(routes!(knowledge::graph))
         .routes(routes!(knowledge::diagnose))
+        .routes(routes!(articles::articles))
+        .routes(routes!(articles::article))
+        .routes(routes!(articles::attach))
+        .routes(routes!(articles::file))
+        .routes(routes!(articles::files))
         .routes(routes!(trace::trace))
         .routes(routes!(state::state))
         .routes(routes!(catalogue::models, models::register))

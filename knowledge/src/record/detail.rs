@@ -10,6 +10,8 @@ use eventlog::Position;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::{ArticleDetail, FileDetail};
+
 /// The structured part of a record. What did not arrive is absent: late and contradicting events are normal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -39,6 +41,10 @@ pub enum Detail {
     Inspection(InspectionDetail),
     /// See [`NonconformanceDetail`].
     Nonconformance(NonconformanceDetail),
+    /// See [`ArticleDetail`].
+    Article(ArticleDetail),
+    /// See [`FileDetail`].
+    File(FileDetail),
 }
 
 /// An asset.

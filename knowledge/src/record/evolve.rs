@@ -1,18 +1,19 @@
 //! How an entry makes the next version of a record.
 
 use domain::events::{
-    AssetRegistered, EquipmentDefined, FaultCoded, FaultObserved, InspectionRecorded, NonconformanceRaised,
-    SetPointChanged, SignalDefined, WorkDone,
+    ArticleDrafted, AssetRegistered, EquipmentDefined, FaultCoded, FaultObserved, FileAttached, InspectionRecorded,
+    NonconformanceRaised, SetPointChanged, SignalDefined, SubjectKind, WorkDone,
 };
 use domain::ids::AssetId;
 use domain::{Event, Text};
 use eventlog::Position;
 use projections::Entry;
+use projections::folds::articles::Standing;
 
 use super::{
-    AlarmDetail, AssetDetail, Detail, EquipmentDetail, FaultDetail, Figure, InspectionDetail, Kind, KnowledgeRecord,
-    Link, MAX_EVIDENCE, NonconformanceDetail, RecordId, Relation, SetPointDetail, SignalDetail, StopDetail, Work,
-    WorkOrderDetail,
+    AlarmDetail, ArticleDetail, AssetDetail, Detail, EquipmentDetail, FaultDetail, Figure, FileDetail,
+    InspectionDetail, Kind, KnowledgeRecord, Link, MAX_EVIDENCE, NonconformanceDetail, RecordId, Relation,
+    SetPointDetail, SignalDetail, StopDetail, Work, WorkOrderDetail, articles,
 };
 
 /// The next version of the record `id` after the entry, valid from the entry's position on; `None` when the entry changes nothing in it. The
@@ -62,6 +63,8 @@ fn blank(id: &RecordId, kind: Kind, event: &Event, entry: &Entry) -> Option<Know
         (Kind::WorkOrder, _) => Detail::WorkOrder(WorkOrderDetail::default()),
         (Kind::Inspection, Event::InspectionRecorded(e)) => Detail::Inspection(inspection(e)),
         (Kind::Nonconformance, _) => Detail::Nonconformance(NonconformanceDetail::default()),
+        (Kind::Article, Event::ArticleDrafted(e)) => Detail::Article(ArticleDetail::drafted(e)),
+        (Kind::File, Event::FileAttached(e)) => Detail::File(file(e)),
         _ => return None,
     };
     Some(KnowledgeRecord {
@@ -162,7 +165,57 @@ fn apply(next: &mut KnowledgeRecord, event: &Event, entry: &Entry) {
                 detail.lot.clone_from(&e.lot);
             }
         }
+        (Detail::Article(detail), event) => {
+            if let Some(shown) = article(detail, event) {
+                next.base = articles::base_of(shown.kind);
+                next.text = articles::words(&shown);
+            }
+            if let Event::ArticleSuperseded(e) = event {
+                detail.standing = Standing::Superseded;
+                let by = e.by.iter().map(|by| RecordId::new(Kind::Article, by.as_str()));
+                next.links = by.map(|to| Link { relation: Relation::SupersededBy, to }).collect();
+            }
+        }
+        (Detail::File(_), Event::FileAttached(e)) => {
+            next.text = articles::words_of_file(e);
+            next.title = e.attachment.caption.clone().unwrap_or_else(|| Text::guessed(&e.attachment.file.name));
+            if e.kind == SubjectKind::Asset {
+                next.asset = Some(e.id.clone());
+            }
+        }
         _ => {}
+    }
+}
+
+/// Folds an event of an article; answers the revision that is shown from now on, when it is another one. The first draft is shown at once, each further one when it is approved.
+fn article(detail: &mut ArticleDetail, event: &Event) -> Option<ArticleDrafted> {
+    match event {
+        Event::ArticleDrafted(draft) => {
+            detail.waiting = Some(Box::new(draft.clone()));
+            (draft.revision == detail.revision).then(|| draft.clone())
+        }
+        Event::ArticleReviewed(review) => {
+            let waiting = detail.waiting.take_if(|waiting| waiting.revision == review.revision)?;
+            if !review.approved {
+                return None;
+            }
+            detail.show(&waiting);
+            if detail.standing == Standing::Draft {
+                detail.standing = Standing::Approved;
+            }
+            Some(*waiting)
+        }
+        _ => None,
+    }
+}
+
+fn file(e: &FileAttached) -> FileDetail {
+    let (kind, key) = articles::node_of(e);
+    FileDetail {
+        of: RecordId::node(kind, key).to_string(),
+        name: e.attachment.file.name.clone(),
+        media_type: e.attachment.media_type.clone(),
+        sha256: e.attachment.file.sha256.clone(),
     }
 }
 
@@ -287,7 +340,9 @@ fn work_order_asset(event: &Event) -> Option<&AssetId> {
 /// Fills in what follows from the detail: title, text, codes, numbers and links.
 fn describe(next: &mut KnowledgeRecord) {
     let mut facts = Facts::default();
-    facts.code(next.id.key());
+    if next.kind != Kind::File {
+        facts.code(next.id.key());
+    }
     if let Some(asset) = &next.asset {
         facts.code(asset);
         if next.kind != Kind::Asset {
@@ -364,6 +419,24 @@ fn describe(next: &mut KnowledgeRecord) {
             }
             if let Some(order) = &detail.order {
                 facts.coded(Relation::OfOrder, "order", order.as_str());
+            }
+        }
+        Detail::Article(detail) => {
+            next.title = detail.headline();
+            // What took its place is said once, and stays.
+            facts.links.extend(next.links.iter().filter(|link| link.relation == Relation::SupersededBy).cloned());
+            for code in &detail.about {
+                facts.coded(Relation::About, Kind::FailureMode.as_str(), code.as_str());
+            }
+            for class in &detail.classes {
+                facts.coded(Relation::OfClass, "class", class.as_str());
+            }
+        }
+        Detail::File(detail) => {
+            facts.code(&detail.name);
+            if let Some(of) = RecordId::parse(&detail.of) {
+                facts.code(of.key());
+                facts.links.push(Link { relation: Relation::BelongsTo, to: of });
             }
         }
     }

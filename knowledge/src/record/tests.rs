@@ -231,3 +231,72 @@ fn write(pending: &mut Pending, store: &mut BTreeMap<(RecordId, Position), Knowl
     }
     pending.written();
 }
+
+fn written(event_type: &str, payload: serde_json::Value) -> domain::Event {
+    domain::Event::from_value(event_type, 1, payload).unwrap()
+}
+
+#[test]
+fn an_article_shows_what_is_approved_and_says_what_is_not() {
+    let draft = |revision: u32, body: &str| {
+        written(
+            "article.drafted",
+            serde_json::json!({"article": "KB-1", "revision": revision, "kind": "fmea", "title": {"zh": "钢筘", "en": "Reed"}, "body": {"en": body}, "author": "P-1",
+                "rows": [{"item": "reed", "mode": "REED_MARK", "severity": 7, "occurrence": 3, "detection": 5, "effect": {"zh": "筘痕"}}]}),
+        )
+    };
+    let review = |revision: u32, approved: bool| {
+        written(
+            "article.reviewed",
+            serde_json::json!({"article": "KB-1", "revision": revision, "person": "P-2", "approved": approved}),
+        )
+    };
+    let mut mill = Mill::new();
+    let events = [
+        draft(1, "one"),
+        review(1, true),
+        draft(2, "two"),
+        review(2, true),
+        written("article.superseded", serde_json::json!({"article": "KB-1", "by": "KB-2", "person": "P-2"})),
+    ];
+    for (hour, event) in (0..).zip(events) {
+        mill.add(hour, event);
+    }
+    let all = fold(&mill.entries);
+    let shown: Vec<(&str, bool, bool)> = all
+        .values()
+        .map(|record| (record.title.any(), record.text.any().contains("one"), record.text.any().contains("two")))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("[draft] Reed", true, false),
+            ("Reed", true, false),
+            ("Reed", true, false),
+            ("Reed", false, true),
+            ("[superseded] Reed", false, true),
+        ]
+    );
+    let last = all.values().next_back().unwrap();
+    assert_eq!(last.base, Base::Fault);
+    assert!(last.text.any_zh().contains("筘痕") && last.codes.contains(&"REED_MARK".to_owned()));
+    let relations: Vec<Relation> = last.links.iter().map(|link| link.relation).collect();
+    assert_eq!(relations, [Relation::About, Relation::SupersededBy]);
+}
+
+#[test]
+fn a_file_is_found_by_its_words_and_belongs_to_its_episode() {
+    let mut mill = Mill::new();
+    mill.add(
+        0,
+        written(
+            "file.attached",
+            serde_json::json!({"kind": "fault", "id": "F-1", "attachment": {"file": {"name": "knock.ogg", "sha256": "ab".repeat(32), "bytes": 5}, "media_type": "audio/ogg", "text": "每转一次敲击声"}}),
+        ),
+    );
+    let all = fold(&mill.entries);
+    let record = all.values().next().unwrap();
+    assert_eq!((record.kind, record.title.any()), (Kind::File, "knock.ogg"));
+    assert!(record.text.any_zh().contains("敲击"));
+    assert_eq!(record.links, [Link { relation: Relation::BelongsTo, to: RecordId::new(Kind::FaultEpisode, "F-1") }]);
+}

@@ -28,6 +28,10 @@ pub const TYPES: &[&str] = &[
     "inspection.recorded",
     "nonconformance.raised",
     "nonconformance.decided",
+    "article.drafted",
+    "article.reviewed",
+    "article.superseded",
+    "file.attached",
 ];
 
 /// The records that the entry changes, each once. An event without a name of its own (a stop, a set-point change) makes a record under the
@@ -60,6 +64,10 @@ pub fn touches(entry: &Entry) -> Vec<RecordId> {
         Event::InspectionRecorded(e) => one(Kind::Inspection, e.inspection.as_str()),
         Event::NonconformanceRaised(e) => one(Kind::Nonconformance, e.nonconformance.as_str()),
         Event::DispositionDecided(e) => one(Kind::Nonconformance, e.nonconformance.as_str()),
+        Event::ArticleDrafted(e) => one(Kind::Article, e.article.as_str()),
+        Event::ArticleReviewed(e) => one(Kind::Article, e.article.as_str()),
+        Event::ArticleSuperseded(e) => one(Kind::Article, e.article.as_str()),
+        Event::FileAttached(_) => one(Kind::File, &entry.id.to_string()),
         _ => Vec::new(),
     }
 }

@@ -1,6 +1,7 @@
 //! The read models in memory, one a file. Each keeps at most one entry for each business event, and no readings beyond the newest ones.
 
 pub mod alarms;
+pub mod articles;
 pub mod catalog;
 pub mod datasets;
 pub mod discrepancies;
