@@ -6,6 +6,8 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use eventlog::Digest;
 use serde::{Deserialize, Serialize};
 
@@ -119,14 +121,23 @@ impl Tokens {
         if self.is_empty() {
             return Ok(Caller { name: "local".into(), role: Role::Admin });
         }
-        let token = authorization
-            .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| token.trim())
-            .ok_or_else(Problem::unauthorized)?;
+        let token = authorization.and_then(token_of).ok_or_else(Problem::unauthorized)?;
         // Comparing digests tells a guesser nothing about the token.
         self.by_digest.get(&Digest::of(token.as_bytes())).cloned().ok_or_else(Problem::unauthorized)
     }
+}
+
+/// The token in the header: `Bearer TOKEN`, or `Basic` with the token as the password, whoever the user is.
+fn token_of(authorization: &str) -> Option<String> {
+    let (scheme, rest) = authorization.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(rest.trim().to_owned());
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let pair = String::from_utf8(BASE64.decode(rest.trim()).ok()?).ok()?;
+    pair.split_once(':').map(|(_, password)| password.to_owned())
 }
 
 impl Caller {
@@ -145,5 +156,31 @@ impl FromRequestParts<crate::server::App> for Caller {
     async fn from_request_parts(parts: &mut Parts, app: &crate::server::App) -> Result<Self, Problem> {
         let authorization = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         app.tokens.caller(authorization)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_comes_as_a_bearer_or_as_a_password() {
+        let basic = |pair: &str| format!("Basic {}", BASE64.encode(pair));
+        for (header, expected) in [
+            ("Bearer abc".to_owned(), Some("abc")),
+            ("bearer  abc ".to_owned(), Some("abc")),
+            (basic("anybody:a:c"), Some("a:c")),
+            (basic(":abc"), Some("abc")),
+            (basic("abc"), None),
+            ("Basic ???".to_owned(), None),
+            ("Digest abc".to_owned(), None),
+            ("abc".to_owned(), None),
+        ] {
+            assert_eq!(token_of(&header).as_deref(), expected, "{header}");
+        }
+        let configured = [TokenConfig { name: "ann".to_owned(), role: Role::Viewer, sha256: Digest::of(b"abc") }];
+        let tokens = Tokens::new(&configured);
+        assert_eq!(&*tokens.caller(Some(&basic("x:abc"))).unwrap().name, "ann");
+        assert_eq!(tokens.caller(Some(&basic("abc:x"))).unwrap_err().status, 401);
     }
 }

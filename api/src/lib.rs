@@ -14,6 +14,7 @@ pub mod engine;
 pub mod extract;
 pub mod mcp;
 pub mod metrics;
+pub mod mlflow;
 pub mod page;
 pub mod problem;
 pub mod routes;

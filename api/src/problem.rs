@@ -145,6 +145,11 @@ impl Problem {
         )
     }
 
+    /// Whether it is about an address that does not exist.
+    pub fn is_no_route(&self) -> bool {
+        self.kind.ends_with(":no-such-address")
+    }
+
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
@@ -154,6 +159,8 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.status(), Json(&self)).into_response();
+        // Where another protocol is spoken, the same is said in its form.
+        response.extensions_mut().insert(self.clone());
         response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(PROBLEM_JSON));
         if self.status == 401 {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));

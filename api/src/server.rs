@@ -8,7 +8,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +18,7 @@ use crate::auth::Tokens;
 use crate::config::{Config, Limits};
 use crate::engine::Engine;
 use crate::metrics::Metrics;
+use crate::mlflow;
 use crate::problem::Problem;
 use crate::routes;
 
@@ -36,6 +37,8 @@ pub struct App {
     pub requests: Arc<Semaphore>,
     /// Live feeds being served.
     pub live_feeds: Arc<Semaphore>,
+    /// Held while a logged model's list of versions is written.
+    pub logged_model_notes: Arc<tokio::sync::Mutex<()>>,
     /// Cancelled when the server stops.
     pub stopping: CancellationToken,
 }
@@ -43,12 +46,15 @@ pub struct App {
 /// How long requests that are under way may take when the server stops.
 const GRACE: Duration = Duration::from_secs(15);
 
+/// How long a file may be under way.
+const FILE_TIMEOUT: Duration = Duration::from_secs(3600);
+
 /// Paths that answer for as long as the client listens.
 const LIVE_PATHS: [&str; 1] = ["/api/v1/live"];
 
 /// Methods that are counted one by one.
-const KNOWN_METHODS: [Method; 6] =
-    [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS];
+const KNOWN_METHODS: [Method; 7] =
+    [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
 
 /// Paths that must answer also when everybody else waits.
 const HEALTH_PATHS: [&str; 4] = ["/healthz", "/health", "/readyz", "/metrics"];
@@ -63,6 +69,7 @@ impl App {
             metrics: Arc::new(Metrics::new()),
             requests: Arc::new(Semaphore::new(config.limits.concurrency)),
             live_feeds: Arc::new(Semaphore::new(config.limits.live_feeds)),
+            logged_model_notes: Arc::default(),
             stopping,
         }
     }
@@ -76,6 +83,7 @@ pub fn router(app: App) -> Router {
     router
         .merge(routes::documents(document))
         .route_service("/mcp", crate::mcp::service(app.clone()))
+        .merge(mlflow::routes())
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         // Ordering: the last layer added sees a request first.
@@ -83,12 +91,20 @@ pub fn router(app: App) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), limit))
         .layer(DefaultBodyLimit::max(body_bytes))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn(mlflow::in_its_form))
         .layer(middleware::from_fn_with_state(app.clone(), measure))
         .with_state(app)
 }
 
-async fn no_route(request: Request) -> Problem {
-    Problem::no_route(request.uri().path())
+async fn no_route(request: Request) -> Response {
+    let path = request.uri().path();
+    if path.contains("//") {
+        // A client that joins addresses carelessly is sent to the one that it means.
+        let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+        let query = request.uri().query().map_or_else(String::new, |query| format!("?{query}"));
+        return Redirect::permanent(&format!("/{}{query}", parts.join("/"))).into_response();
+    }
+    Problem::no_route(path).into_response()
 }
 
 async fn no_method(request: Request) -> Response {
@@ -132,7 +148,8 @@ async fn limit(State(app): State<App>, request: Request, next: Next) -> Response
     if LIVE_PATHS.contains(&path) || HEALTH_PATHS.contains(&path) {
         return next.run(request).await;
     }
-    let timeout = Duration::from_secs(app.limits.request_timeout_s);
+    let timeout =
+        if mlflow::carries_file(path) { FILE_TIMEOUT } else { Duration::from_secs(app.limits.request_timeout_s) };
     let served = tokio::time::timeout(timeout, async {
         let _permit = app.requests.acquire().await;
         next.run(request).await

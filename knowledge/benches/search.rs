@@ -249,7 +249,8 @@ async fn run(episodes: usize) {
     }
     latencies("diagnose", taken);
 
-    let took = feed(&mut stores.graph, &entries).await;
+    let mut graph = stores.graph.open().await.unwrap();
+    let took = feed(&mut graph, &entries).await;
     rate("into SurrealDB (surrealkv)", entries.len(), took);
     let mut taken = Vec::new();
     for _ in 0..QUESTIONS {

@@ -8,7 +8,7 @@ mod store;
 #[path = "graph/tests.rs"]
 mod tests;
 
-pub use projection::GraphProjection;
+pub use projection::{GraphOpening, GraphProjection};
 pub use queries::Graph;
 
 use eventlog::Position;

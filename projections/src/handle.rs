@@ -16,8 +16,15 @@ pub(crate) const MAX_WAITING_REQUESTS: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Progress {
     pub checkpoint: Position,
+    pub opening: bool,
     pub failed: Option<String>,
     pub stopped: bool,
+}
+
+impl Progress {
+    pub(crate) fn at(checkpoint: Position, opening: bool) -> Self {
+        Self { checkpoint, opening, failed: None, stopped: false }
+    }
 }
 
 /// What a handle asks of the task that runs the projection.
@@ -128,6 +135,11 @@ impl ProjectionHandle {
     /// How many records of the log are not applied yet.
     pub fn lag(&self) -> u64 {
         self.inner.log.tail().get().saturating_sub(self.checkpoint().get())
+    }
+
+    /// Whether its store is still being opened. What waits for it waits for that, too.
+    pub fn opening(&self) -> bool {
+        self.inner.progress.borrow().opening
     }
 
     /// Why it failed, if it did. It answers what it knew then, and can be rebuilt.

@@ -46,9 +46,17 @@ macro_rules! read_models {
                 dir: Option<&Path>,
                 cancel: &CancellationToken,
             ) -> Result<(Self, ProjectionSet), ProjectionError> {
+                // Opening waits for the disk most of the time: all wait at once.
+                let ($($field),*) = std::thread::scope(|scope| {
+                    $(let $field = scope.spawn(|| MemoryProjection::<$fold>::open(dir));)*
+                    ($($field.join()),*)
+                });
                 let mut set = ProjectionSet::default();
                 $(
-                    let (projection, $field) = MemoryProjection::<$fold>::open(dir)?;
+                    let (projection, $field) = $field.map_err(|_| ProjectionError::Store {
+                        projection: $fold::NAME,
+                        reason: "opening it panicked".to_owned(),
+                    })??;
                     set.add(Runner::start_rebuildable(Arc::clone(log), projection, cancel.clone()));
                 )*
                 Ok((Self { $($field),* }, set))

@@ -42,6 +42,60 @@ impl Runner {
         let hooks = Hooks { beside: P::beside, replace: P::replace };
         Worker::spawn(log, projection, Some(hooks), cancel)
     }
+
+    /// Like [`Runner::start_rebuildable`], for a projection of this name and version whose store is still being opened: its handle says so until then. One that cannot be opened has failed.
+    pub fn start_opening<P: Rebuildable>(
+        log: Arc<dyn EventLog>,
+        (name, version): (&'static str, u32),
+        opening: impl Future<Output = Result<P, ProjectionError>> + Send + 'static,
+        cancel: CancellationToken,
+    ) -> ProjectionHandle {
+        let (progress, watching) = watch::channel(Progress::at(Position::START, true));
+        let (requests, waiting) = mpsc::channel(MAX_WAITING_REQUESTS);
+        let opened = Opened { name, log: Arc::clone(&log), progress, waiting, cancel };
+        let task = tokio::spawn(opened.run(opening));
+        ProjectionHandle::new((name, version), log, watching, requests, task)
+    }
+}
+
+/// What runs a projection once it is open.
+struct Opened {
+    name: &'static str,
+    log: Arc<dyn EventLog>,
+    progress: watch::Sender<Progress>,
+    waiting: mpsc::Receiver<Request>,
+    cancel: CancellationToken,
+}
+
+impl Opened {
+    async fn run<P: Rebuildable>(self, opening: impl Future<Output = Result<P, ProjectionError>>) {
+        let Self { name, log, progress, waiting, cancel } = self;
+        let opened = tokio::select! {
+            opened = opening => opened,
+            () = cancel.cancelled() => {
+                progress.send_modify(|progress| progress.stopped = true);
+                return;
+            }
+        };
+        match opened {
+            Ok(projection) => {
+                progress.send_replace(Progress::at(projection.checkpoint(), false));
+                let hooks = Hooks { beside: P::beside, replace: P::replace };
+                Worker::new(log, projection, Some(hooks), progress).run(waiting, cancel).await;
+            }
+            Err(error) => {
+                tracing::error!(projection = name, %error, "the projection could not be opened");
+                // Nobody answers requests any more: who asks learns it at once.
+                drop(waiting);
+                progress.send_modify(|progress| {
+                    progress.opening = false;
+                    progress.failed = Some(error_chain(&error));
+                });
+                cancel.cancelled().await;
+                progress.send_modify(|progress| progress.stopped = true);
+            }
+        }
+    }
 }
 
 struct Rebuild<P> {
@@ -69,14 +123,16 @@ impl<P: Projection> Worker<P> {
         cancel: CancellationToken,
     ) -> ProjectionHandle {
         let (name, version) = (projection.name(), projection.version());
-        let (progress, watching) =
-            watch::channel(Progress { checkpoint: projection.checkpoint(), failed: None, stopped: false });
+        let (progress, watching) = watch::channel(Progress::at(projection.checkpoint(), false));
         let (requests, waiting) = mpsc::channel(MAX_WAITING_REQUESTS);
-        let pages = Pages::new(projection.filter());
-        let worker =
-            Self { name, log: Arc::clone(&log), projection, pages, hooks, rebuild: None, progress, unflushed: 0 };
+        let worker = Self::new(Arc::clone(&log), projection, hooks, progress);
         let task = tokio::spawn(worker.run(waiting, cancel));
         ProjectionHandle::new((name, version), log, watching, requests, task)
+    }
+
+    fn new(log: Arc<dyn EventLog>, projection: P, hooks: Option<Hooks<P>>, progress: watch::Sender<Progress>) -> Self {
+        let pages = Pages::new(projection.filter());
+        Self { name: projection.name(), log, projection, pages, hooks, rebuild: None, progress, unflushed: 0 }
     }
 
     async fn run(mut self, mut requests: mpsc::Receiver<Request>, cancel: CancellationToken) {

@@ -157,3 +157,51 @@ async fn what_does_not_match_the_filter_is_covered_all_the_same() {
     handle.wait_for(Position::new(49), WAIT).await.unwrap();
     assert!(matches!(handle.rebuild().await, Err(RequestError::NotRebuildable { .. })));
 }
+
+#[tokio::test]
+async fn a_projection_that_is_being_opened_says_so_and_is_waited_for() {
+    let log = MemoryLog::new();
+    append(&log, 0..5).await;
+    let cancel = CancellationToken::new();
+    let (projection, shared) = MemoryProjection::<Statistics>::open(None).unwrap();
+    let (open, opening) = tokio::sync::oneshot::channel::<()>();
+    let opened = async move {
+        opening.await.unwrap();
+        Ok(projection)
+    };
+    let handle = Runner::start_opening(Arc::new(log), ("statistics", 1), opened, cancel.clone());
+    assert!(handle.opening());
+    assert_eq!((handle.checkpoint(), handle.lag()), (Position::START, 5));
+    let waited = tokio::spawn({
+        let handle = handle.clone();
+        async move { handle.wait_for(Position::new(4), WAIT).await }
+    });
+    open.send(()).unwrap();
+    waited.await.unwrap().unwrap();
+    assert!(!handle.opening());
+    assert_eq!(shared.read(|state, _| state.records), 5);
+    cancel.cancel();
+    handle.stopped().await;
+}
+
+#[tokio::test]
+async fn a_projection_that_cannot_be_opened_has_failed_and_one_that_is_not_awaited_stops() {
+    let log: Arc<dyn EventLog> = Arc::new(MemoryLog::new());
+    let cancel = CancellationToken::new();
+    let refused = std::future::ready(Err::<MemoryProjection<Statistics>, _>(ProjectionError::Store {
+        projection: "statistics",
+        reason: "no disk".to_owned(),
+    }));
+    let failed = Runner::start_opening(Arc::clone(&log), ("statistics", 1), refused, cancel.clone());
+    let error = failed.wait_for(Position::START, WAIT).await.unwrap_err();
+    assert!(matches!(&error, WaitError::Failed { reason, .. } if reason.contains("no disk")), "{error}");
+    assert!(!failed.opening());
+    assert!(matches!(failed.digest().await, Err(RequestError::Stopped { .. })));
+
+    let never = std::future::pending::<Result<MemoryProjection<Statistics>, ProjectionError>>();
+    let waiting = Runner::start_opening(log, ("statistics", 1), never, cancel.clone());
+    cancel.cancel();
+    failed.stopped().await;
+    waiting.stopped().await;
+    assert!(matches!(waiting.wait_for(Position::START, WAIT).await, Err(WaitError::Stopped { .. })));
+}

@@ -24,6 +24,8 @@ pub struct ProjectionStatus {
     pub checkpoint: Position,
     /// How many records of the log it has not applied.
     pub lag: u64,
+    /// Whether its store is still being opened.
+    pub opening: bool,
     /// Why it failed, if it did.
     pub failed: Option<String>,
 }
@@ -69,6 +71,7 @@ impl ProjectionSet {
                 version: handle.version(),
                 checkpoint: handle.checkpoint(),
                 lag: handle.lag(),
+                opening: handle.opening(),
                 failed: handle.failed(),
             })
             .collect()

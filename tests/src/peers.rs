@@ -55,6 +55,30 @@ pub fn python_with(module: &str, package: &str) -> Option<String> {
     found
 }
 
+/// A Python that has MLflow's client; `None`, said aloud, where there is none. `MILLWRIGHT_MLFLOW_PYTHON` names one to try first.
+pub fn mlflow_python() -> Option<String> {
+    let named = std::env::var("MILLWRIGHT_MLFLOW_PYTHON").ok();
+    let candidates = ["python3.13", "python3.12", "python3.11", "python3"].map(str::to_owned);
+    // Importing it takes many seconds; finding it does not.
+    let find =
+        "import importlib.util as u, sys; sys.exit(not all(u.find_spec(m) for m in ('mlflow', 'sklearn', 'pandas')))";
+    let found = named.into_iter().chain(candidates).find(|python| {
+        let tried = Command::new(python)
+            .args(["-c", find])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        tried.is_ok_and(|status| status.success())
+    });
+    if found.is_none() {
+        skipped(
+            "no Python has MLflow's client: python3.12 -m pip install 'mlflow>=3.10' (MILLWRIGHT_MLFLOW_PYTHON names another)",
+        );
+    }
+    found
+}
+
 /// A program in Go that uses `golang.org/x/mod/sumdb`, built from its source in `tests/peers`; `None`, said aloud, where Go or the package is missing.
 ///
 /// # Errors

@@ -5,6 +5,7 @@ use eventlog::{Digest, Direction, EventLog, Filter, MAX_PAGE, Position};
 use knowledge::Knowledge;
 use projections::{Entry, Fold, MemoryProjection, Projection};
 use serde_json::{Value, json};
+use tracking::TrackingProjection;
 
 use crate::cli::Output;
 use crate::commands::print;
@@ -60,7 +61,8 @@ pub async fn digests(log: &dyn EventLog, last: Option<Position>) -> anyhow::Resu
     let models = knowledge::Models { episodes: unused()?, states: unused()? };
     let (_knowledge, stores) = Knowledge::open(&knowledge::Config::default(), models).await?;
     digests.push(digest(log, last, stores.search).await?);
-    digests.push(digest(log, last, stores.graph).await?);
+    digests.push(digest(log, last, stores.graph.open().await?).await?);
+    digests.push(digest(log, last, TrackingProjection::open(None)?).await?);
     Ok(digests)
 }
 

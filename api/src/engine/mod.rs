@@ -26,6 +26,7 @@ use projections::folds::models::Models;
 use projections::{Fold as _, ProjectionSet, ProjectionStatus, ReadModels, WaitError};
 use registry::{ArtifactStore, Registry};
 use tokio_util::sync::CancellationToken;
+use tracking::Tracking;
 
 use crate::config::Config;
 use crate::problem::Problem;
@@ -62,6 +63,8 @@ pub struct Engine {
     pub knowledge: Knowledge,
     /// The registry.
     pub registry: Arc<Registry>,
+    /// Experiments, runs, and the models that runs logged.
+    pub tracking: Tracking,
     /// The groups of competing consumers.
     pub groups: Groups,
     /// What signs the log's growth.
@@ -197,6 +200,9 @@ impl Engine {
         let (read, mut set) =
             ReadModels::start(&log, Some(&config.data_dir.join(folder::PROJECTIONS)), &stop_followers)
                 .context("opening the read models")?;
+        let tracking = Tracking::start(&log, Some(&config.data_dir.join(folder::PROJECTIONS)), &stop_followers)
+            .context("opening the tracking store")?;
+        set.add(tracking.handle().clone());
         let models = knowledge::Models { episodes: read.episodes.clone(), states: read.states.clone() };
         let (knowledge, stores) = Knowledge::open(&knowledge_config(config), models).await?;
         stores.start(&log, &mut set, &stop_followers);
@@ -221,6 +227,7 @@ impl Engine {
             read,
             knowledge,
             registry,
+            tracking,
             groups,
             notary,
             witnesses,

@@ -20,7 +20,7 @@ pub async fn alive_too() -> axum::Json<Value> {
     alive().await
 }
 
-/// Whether every projection and reactor runs, whether the log is still signed, and how the sources are; 503 when one has failed.
+/// Whether every projection and reactor runs, whether the log is still signed, and how the sources are; 503 when one has failed, and while a store is still being opened.
 #[utoipa::path(get, path = "/readyz", tag = "operations", responses((status = 200, body = Object), (status = 503, body = Object)))]
 pub async fn ready(State(app): State<App>) -> (StatusCode, axum::Json<Value>) {
     let projections = app.engine.projection_states();
@@ -28,9 +28,14 @@ pub async fn ready(State(app): State<App>) -> (StatusCode, axum::Json<Value>) {
     let failed = projections.iter().any(|projection| projection.failed.is_some())
         || reactors.iter().any(|(_, _, failed)| failed.is_some())
         || app.engine.notary.stopped().is_some();
-    let status = if failed { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let opening = projections.iter().any(|projection| projection.opening);
+    let (status, word) = match (failed, opening) {
+        (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "failed"),
+        (false, true) => (StatusCode::SERVICE_UNAVAILABLE, "opening"),
+        (false, false) => (StatusCode::OK, "ready"),
+    };
     let body = json!({
-        "status": if failed { "failed" } else { "ready" },
+        "status": word,
         "tail": app.engine.log.tail(),
         "signed": app.engine.notary.checkpoint().checkpoint().size,
         "signing_stopped": app.engine.notary.stopped(),

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Inner, Knowledge};
 use crate::cases::WordCache;
-use crate::graph::GraphProjection;
+use crate::graph::{GraphOpening, GraphProjection};
 use crate::search_index::SearchProjection;
 
 /// Where the stores are.
@@ -40,15 +40,15 @@ pub struct Models {
 pub struct Projections {
     /// Into Tantivy.
     pub search: SearchProjection,
-    /// Into SurrealDB.
-    pub graph: GraphProjection,
+    /// Into SurrealDB. Opening it takes longer than everything else together, and nobody but those who ask the graph need wait for it.
+    pub graph: GraphOpening,
 }
 
 impl Projections {
     /// Runs both until `cancel`, and adds them to the set.
     pub fn start(self, log: &Arc<dyn EventLog>, set: &mut ProjectionSet, cancel: &CancellationToken) {
         set.add(Runner::start_rebuildable(Arc::clone(log), self.search, cancel.clone()));
-        set.add(Runner::start_rebuildable(Arc::clone(log), self.graph, cancel.clone()));
+        set.add(Runner::start_opening(Arc::clone(log), GraphProjection::NAMED, self.graph.open(), cancel.clone()));
     }
 }
 
@@ -58,13 +58,11 @@ pub enum OpenError {
     /// The search index.
     #[error("opening the search index failed")]
     Search(#[source] ProjectionError),
-    /// The graph.
-    #[error("opening the graph store failed")]
-    Graph(#[source] ProjectionError),
 }
 
 impl Knowledge {
-    /// Opens both stores; a store of another version, or one that is damaged, is deleted and built anew from the log. Hands out the projections to run.
+    /// Opens the search index, and hands out the projections to run; the graph is opened by whoever runs it. A store of another version, or one that is damaged, is deleted and
+    /// built anew from the log.
     ///
     /// # Errors
     /// [`OpenError`].
@@ -75,9 +73,9 @@ impl Knowledge {
             .map_err(|error| ProjectionError::Store { projection: "knowledge_search", reason: error.to_string() })
             .and_then(|opened| opened);
         let (search_projection, search) = opened.map_err(OpenError::Search)?;
-        let (graph_projection, graph) = GraphProjection::open(config).await.map_err(OpenError::Graph)?;
+        let (graph_opening, graph) = GraphOpening::new(config);
         let inner = Inner { search, graph, models, words: WordCache::default() };
-        let projections = Projections { search: search_projection, graph: graph_projection };
+        let projections = Projections { search: search_projection, graph: graph_opening };
         Ok((Self { inner: Arc::new(inner) }, projections))
     }
 }

@@ -10,6 +10,7 @@ use projections::{Entry, Projection, ProjectionError, Rebuildable};
 use surrealdb::Surreal;
 use surrealdb::engine::any::{Any, connect};
 use surrealdb::opt::auth::Root;
+use tokio::sync::watch;
 
 use super::queries::Graph;
 use super::store::{self, NAMESPACE, Store};
@@ -38,16 +39,39 @@ pub struct GraphProjection {
     generation: i64,
 }
 
-impl GraphProjection {
-    /// Connects, opens the database that counts, and gives out the handle that asks it. A store in our own folder that cannot be read is deleted and built anew.
+/// A graph that is not open yet. Whoever asks it waits.
+pub struct GraphOpening {
+    config: Config,
+    opened: watch::Sender<Option<Arc<Cell>>>,
+}
+
+impl GraphOpening {
+    /// The graph of this configuration, with the handle that asks it.
+    pub fn new(config: &Config) -> (Self, Graph) {
+        let (opened, waiting) = watch::channel(None);
+        (Self { config: config.clone(), opened }, Graph::new(waiting))
+    }
+
+    /// Connects, and opens the database that counts. A store in our own folder that cannot be read is deleted and built anew.
     ///
     /// # Errors
-    /// [`ProjectionError::Store`] when there is no connection, or the server refuses.
-    pub async fn open(config: &Config) -> Result<(Self, Graph), ProjectionError> {
+    /// [`ProjectionError::Store`] when there is no connection, or the server refuses. Whoever asks the graph is told, too.
+    pub async fn open(self) -> Result<GraphProjection, ProjectionError> {
+        let projection = GraphProjection::open(&self.config).await?;
+        self.opened.send_replace(Some(Arc::clone(&projection.cell)));
+        Ok(projection)
+    }
+}
+
+impl GraphProjection {
+    /// Its name and version.
+    pub const NAMED: (&'static str, u32) = (NAME, VERSION);
+
+    async fn open(config: &Config) -> Result<Self, ProjectionError> {
         let own = own_folder(config);
         let first = Self::open_at(config, own.as_deref()).await;
-        let projection = match (first, own) {
-            (Ok(projection), _) => projection,
+        match (first, own) {
+            (Ok(projection), _) => Ok(projection),
             // Somebody else writes it: it is not ours to delete.
             (Err(reason), Some(folder)) if folder.exists() && !in_use(&reason) => {
                 // The store is derived from the log: one that cannot be read is deleted.
@@ -55,12 +79,10 @@ impl GraphProjection {
                 let removed =
                     if folder.is_dir() { std::fs::remove_dir_all(&folder) } else { std::fs::remove_file(&folder) };
                 removed.map_err(error)?;
-                Self::open_at(config, Some(&folder)).await.map_err(error)?
+                Self::open_at(config, Some(&folder)).await.map_err(error)
             }
-            (Err(reason), _) => return Err(error(reason)),
-        };
-        let handle = Graph::new(Arc::clone(&projection.cell));
-        Ok((projection, handle))
+            (Err(reason), _) => Err(error(reason)),
+        }
     }
 
     async fn open_at(config: &Config, own: Option<&Path>) -> Result<Self, String> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use eventlog::Position;
 use surrealdb::types::{Object, RecordId as Row, RecordIdKey, Value};
+use tokio::sync::watch;
 
 use super::projection::{Cell, NAME, VERSION};
 use super::store::{Store, list, node, number, object, position, stored_version, text, versions_of};
@@ -24,7 +25,8 @@ const MAX_VERSIONS: usize = 500;
 /// Asks the graph. Cheap to clone.
 #[derive(Clone)]
 pub struct Graph {
-    cell: Arc<Cell>,
+    /// The store, once it is open.
+    opened: watch::Receiver<Option<Arc<Cell>>>,
 }
 
 fn failed(reason: impl ToString) -> QuestionError {
@@ -36,22 +38,21 @@ fn invalid(field: &'static str, reason: &str) -> QuestionError {
 }
 
 impl Graph {
-    pub(super) fn new(cell: Arc<Cell>) -> Self {
-        Self { cell }
+    pub(super) fn new(opened: watch::Receiver<Option<Arc<Cell>>>) -> Self {
+        Self { opened }
     }
 
-    /// The first position that is not applied. Everything before it is in the next answer: a question writes what is pending first.
-    pub fn checkpoint(&self) -> Position {
-        self.store().applied()
-    }
-
-    fn store(&self) -> Arc<Store> {
-        Arc::clone(&self.cell.0.read())
+    async fn store(&self) -> Result<Arc<Store>, QuestionError> {
+        let mut opened = self.opened.clone();
+        let cell = opened.wait_for(Option::is_some).await.ok().and_then(|cell| cell.clone());
+        // The one that opens it has gone without a store.
+        let cell = cell.ok_or_else(|| failed("it could not be opened; the server's log says why"))?;
+        Ok(Arc::clone(&cell.0.read()))
     }
 
     /// The store, and the position that the answer stands for.
     async fn at(&self, asked: Option<Position>) -> Result<(Arc<Store>, Option<Position>), QuestionError> {
-        let store = self.store();
+        let store = self.store().await?;
         if asked.is_none_or(|asked| asked >= store.visible()) {
             store.show_all(VERSION).await.map_err(failed)?;
         }

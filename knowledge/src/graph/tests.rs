@@ -20,7 +20,7 @@ async fn feed(projection: &mut impl Projection, mill: &Mill, batch: usize) {
 }
 
 async fn opened(mill: &Mill, batch: usize) -> (GraphProjection, Graph) {
-    let (mut projection, graph) = GraphProjection::open(&memory()).await.unwrap();
+    let (mut projection, graph) = reopened(&memory()).await;
     feed(&mut projection, mill, batch).await;
     (projection, graph)
 }
@@ -135,7 +135,7 @@ async fn a_store_on_disk_goes_on_at_its_checkpoint() {
     let config = Config { data_dir: Some(dir.path().to_path_buf()), ..Config::default() };
     let half = mill.entries.len() / 2;
     {
-        let (mut projection, _graph) = GraphProjection::open(&config).await.unwrap();
+        let (mut projection, _graph) = reopened(&config).await;
         projection.apply(&mill.entries[..half], Position::new(half as u64)).await.unwrap();
         projection.flush().await.unwrap();
         // Applied and not flushed: lost with the process, together with its checkpoint.
@@ -158,9 +158,10 @@ async fn a_store_on_disk_goes_on_at_its_checkpoint() {
     assert_eq!(projection.digest().await.unwrap(), digest);
 }
 
-/// Opens the store again: the engine of the former handle lets go of the folder in the background, and opening waits for it.
+/// Opens the store, or opens it again: the engine of the former handle lets go of the folder in the background, and opening waits for it.
 async fn reopened(config: &Config) -> (GraphProjection, Graph) {
-    GraphProjection::open(config).await.unwrap()
+    let (opening, graph) = GraphOpening::new(config);
+    (opening.open().await.unwrap(), graph)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -168,6 +169,23 @@ async fn a_store_that_cannot_be_read_is_built_anew() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("graph"), b"not a store").unwrap();
     let config = Config { data_dir: Some(dir.path().to_path_buf()), ..Config::default() };
-    let (projection, _graph) = GraphProjection::open(&config).await.unwrap();
+    let (projection, _graph) = reopened(&config).await;
     assert_eq!(projection.checkpoint(), Position::START);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_a_graph_that_is_being_opened_waits_and_learns_when_it_cannot_be() {
+    let mill = Mill::looms();
+    let (opening, graph) = GraphOpening::new(&memory());
+    let asked = tokio::spawn(async move { graph.record(&id("asset:LOOM-01"), None).await });
+    let mut projection = opening.open().await.unwrap();
+    // Nothing is known when it is opened: the answer is that, and no error of the store.
+    assert!(matches!(asked.await.unwrap(), Err(QuestionError::NotFound { .. })));
+    feed(&mut projection, &mill, 50).await;
+
+    let nowhere = Config { surreal_url: Some("nowhere://".to_owned()), ..Config::default() };
+    let (opening, graph) = GraphOpening::new(&nowhere);
+    assert!(opening.open().await.is_err());
+    let refused = graph.record(&id("asset:LOOM-01"), None).await;
+    assert!(matches!(refused, Err(QuestionError::Store { .. })), "{refused:?}");
 }

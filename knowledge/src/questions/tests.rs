@@ -10,7 +10,7 @@ async fn knowledge(mill: &Mill) -> Knowledge {
     let config = Config { surreal_url: Some("mem://".to_owned()), ..Config::default() };
     let (knowledge, mut projections) = Knowledge::open(&config, models).await.unwrap();
     projections.search.apply(&mill.entries, mill.through()).await.unwrap();
-    projections.graph.apply(&mill.entries, mill.through()).await.unwrap();
+    projections.graph.open().await.unwrap().apply(&mill.entries, mill.through()).await.unwrap();
     knowledge
 }
 
