@@ -75,6 +75,15 @@ enum Command {
     },
     /// Seal every closed segment of the log now, as fast as it goes. The server must not be running.
     Seal,
+    /// Remove the artifacts that nobody can reach from the log any more: files of runs that were written over or removed, and what no event names. The server must not be running.
+    Gc {
+        /// Only say what would be removed.
+        #[arg(long)]
+        dry_run: bool,
+        /// How long they are kept (`12h`, `7d`).
+        #[arg(long, default_value = "7d", value_name = "DURATION", value_parser = parse_days)]
+        grace: std::time::Duration,
+    },
     /// Rebuild every projection in memory and print its digest.
     Replay {
         /// The last position, or a record time (RFC 3339), to replay; the whole log when absent.
@@ -226,6 +235,14 @@ fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
     std::time::Duration::try_from(span).map_err(|_| "it is negative".to_owned())
 }
 
+/// A duration, or a number of days (`7d`), which have 24 hours here.
+fn parse_days(text: &str) -> Result<std::time::Duration, String> {
+    match text.strip_suffix('d').map(str::parse::<u32>) {
+        Some(Ok(days)) => Ok(std::time::Duration::from_secs(u64::from(days) * 86_400)),
+        _ => parse_duration(text),
+    }
+}
+
 /// Runs the command that the arguments name.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
@@ -264,6 +281,7 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Verify(arguments) => runtime.block_on(commands::verify::run(config, arguments, output)),
         Command::Mcp { server, token } => runtime.block_on(crate::mcp::serve_stdio(&server, token)),
         Command::Seal => runtime.block_on(commands::seal::run(&config, output)),
+        Command::Gc { dry_run, grace } => runtime.block_on(commands::gc::run(&config, grace, dry_run, output)),
         Command::Replay { to } => runtime.block_on(commands::replay::run(&config, to.as_deref(), output)),
         Command::Rebuild { projections } => runtime.block_on(commands::rebuild::run(config, &projections, output)),
         Command::Backup { to, check } => runtime.block_on(commands::backup::run(&config, &to, check, output)),

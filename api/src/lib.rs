@@ -10,6 +10,7 @@ pub mod auth;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod datasets;
 pub mod engine;
 pub mod extract;
 pub mod mcp;

@@ -3,6 +3,7 @@
 pub mod backup;
 pub mod demo;
 pub mod erase;
+pub mod gc;
 pub mod import;
 pub mod rebuild;
 pub mod replay;

@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use tracking::Tracking;
 
 use crate::config::Config;
+use crate::datasets::Builder;
 use crate::problem::Problem;
 use rates::Rates;
 use witnesses::Witnesses;
@@ -65,6 +66,8 @@ pub struct Engine {
     pub registry: Arc<Registry>,
     /// Experiments, runs, and the models that runs logged.
     pub tracking: Tracking,
+    /// The builder of datasets.
+    pub dataset_builds: Builder,
     /// The groups of competing consumers.
     pub groups: Groups,
     /// What signs the log's growth.
@@ -217,6 +220,7 @@ impl Engine {
         let artifacts =
             ArtifactStore::open_folder(&config.data_dir.join(folder::ARTIFACTS)).context("opening the artifacts")?;
         let progress = set.get(Models::NAME).cloned().context("the read model of models does not run")?;
+        let dataset_builds = Builder::new(Arc::clone(&log), artifacts.clone(), stop_followers.clone());
         let registry = Arc::new(Registry::new(Arc::clone(&log), artifacts, read.models.clone(), progress));
         let groups = Groups::open(Arc::clone(&log)).await.context("opening the groups of consumers")?;
         let reactors_dir = config.data_dir.join(folder::REACTORS);
@@ -228,6 +232,7 @@ impl Engine {
             knowledge,
             registry,
             tracking,
+            dataset_builds,
             groups,
             notary,
             witnesses,

@@ -4,6 +4,7 @@ pub mod articles;
 pub mod catalogue;
 pub mod commands;
 pub mod common;
+pub mod datasets;
 pub mod events;
 pub mod groups;
 pub mod health;
@@ -124,6 +125,10 @@ pub fn all() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(models::retire))
         .routes(routes!(models::roll_back))
         .routes(routes!(catalogue::what_ran))
+        .routes(routes!(datasets::list, datasets::create))
+        .routes(routes!(datasets::one))
+        .routes(routes!(datasets::file))
+        .routes(routes!(datasets::verify))
         .routes(routes!(operations::discrepancies))
         .routes(routes!(operations::quarantine))
         .routes(routes!(operations::release))
