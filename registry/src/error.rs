@@ -1,7 +1,8 @@
 //! Why a command or a question to the registry was not answered.
 
-use domain::ids::{InvalidId, ModelName};
+use domain::ids::{InvalidId, ModelName, PersonId};
 use domain::rules::Rejection;
+use domain::rules::gate::Unmet;
 use eventlog::{AppendError, InvalidName, Position, ReadError};
 use projections::{SealError, WaitError};
 
@@ -27,6 +28,28 @@ pub enum RegistryError {
         name: String,
         /// The model that has it.
         model: ModelName,
+    },
+    /// Gates stand before the promotion, and the version does not pass them.
+    #[error("version {version} of model {model} is not promoted: {}", list(.unmet))]
+    GateRefused {
+        /// The model.
+        model: ModelName,
+        /// The version.
+        version: u32,
+        /// Everything that is asked for and is not so.
+        unmet: Vec<Unmet>,
+    },
+    /// Somebody vouches for their own work.
+    #[error("{person} cannot approve version {version} of model {model}: {reason}")]
+    OwnApproval {
+        /// The model.
+        model: ModelName,
+        /// The version.
+        version: u32,
+        /// Who.
+        person: PersonId,
+        /// Why not.
+        reason: String,
     },
     /// It cannot be deleted as long as it is needed.
     #[error("model {model} is in use: {}", list(.by))]
@@ -115,8 +138,8 @@ impl RegistryError {
     }
 }
 
-fn list(uses: &[Use]) -> String {
-    uses.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+fn list(reasons: &[impl ToString]) -> String {
+    reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 impl From<InvalidName> for RegistryError {

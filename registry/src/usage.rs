@@ -1,6 +1,7 @@
 //! Who needs a version: what is needed is not deleted.
 
 use domain::ids::{Code, DeploymentId};
+use domain::rules::gate::champion_alias;
 use projections::AsOf;
 use projections::folds::models::{ModelView, Models};
 use serde::Serialize;
@@ -39,9 +40,6 @@ pub enum Use {
     },
 }
 
-/// The alias of the version that gates compare with, where they name no other.
-pub const CHAMPION: &str = "champion";
-
 /// Who needs one of these versions of a model now.
 pub fn uses(models: &Models, model: ModelView<'_>, versions: &[u32]) -> Vec<Use> {
     let mut uses = Vec::new();
@@ -57,7 +55,7 @@ pub fn uses(models: &Models, model: ModelView<'_>, versions: &[u32]) -> Vec<Use>
     }
     let gates = models.gates(AsOf::LATEST).map(|(gate, _)| gate);
     for gate in gates.filter(|gate| gate.model.as_ref().is_none_or(|guarded| guarded == model.id())) {
-        let alias = gate.champion.as_ref().map_or(CHAMPION, |alias| alias.as_str());
+        let alias = champion_alias(gate);
         let named = model.aliases().find(|(known, version, _)| known.as_str() == alias && versions.contains(version));
         if let Some((alias, version, _)) = named {
             uses.push(Use::Champion { gate: gate.gate.clone(), alias: alias.clone(), version });

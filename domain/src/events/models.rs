@@ -395,6 +395,9 @@ pub struct GateCheck {
     /// The positions of the evaluations that were counted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evaluations: Vec<u64>,
+    /// The gates that stood before it and were not asked, because it takes back what came after the version: a roll-back is possible at any hour.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waived: Vec<Code>,
 }
 
 /// A column of a dataset.

@@ -24,6 +24,7 @@ pub mod article;
 pub mod asset;
 pub mod deployment;
 pub mod fault;
+pub mod gate;
 pub mod inspection;
 pub mod lot;
 pub mod model;

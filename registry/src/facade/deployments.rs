@@ -1,7 +1,7 @@
 //! Deployments: made, moved to other versions, moved back, ended.
 
 use domain::Event;
-use domain::events::{DeploymentRetired, ModelDeployed};
+use domain::events::{DeploymentRetired, Guarded, ModelDeployed};
 use domain::ids::DeploymentId;
 use domain::rules::{Command, RollBack, decide};
 use eventlog::Position;
@@ -10,7 +10,7 @@ use projections::folds::models::{DeploymentView, Models};
 
 use super::command::{Done, other_event};
 use super::topic::Topic;
-use super::{Registry, find_version};
+use super::{Registry, find_version, gates};
 use crate::commands::{Caller, Decision, Deploy, Deployed, VersionRef};
 use crate::error::RegistryError;
 
@@ -29,9 +29,11 @@ impl Registry {
         }
         // What cannot be loaded must not be deployed.
         self.load(&request.model, &request.version).await?;
-        let topic = Topic::deployment(&request.deployment).and_model(&request.model);
-        let ask = |models: &Models, _| {
-            let version = find_version(models, &request.model, &request.version)?.number();
+        let topic = Topic::deployment(&request.deployment).and_model(&request.model).and_gates();
+        let ask = |models: &Models, next| {
+            let found = find_version(models, &request.model, &request.version)?;
+            let checked = gates::must_pass(models, next, found, &Guarded::Deployment)?;
+            let version = found.number();
             let deploy = ModelDeployed {
                 deployment: request.deployment.clone(),
                 model: request.model.clone(),
@@ -41,7 +43,7 @@ impl Registry {
                 replaces: None,
                 person: request.person.clone(),
                 reason: request.reason.clone(),
-                checked: None,
+                checked,
             };
             Ok(decide(models.rules(), Command::Deploy(deploy))?)
         };
@@ -66,7 +68,8 @@ impl Registry {
         Ok(self.command(caller, Topic::deployment(deployment), ask).await?.position)
     }
 
-    /// Moves a running deployment back to the version that ran before the present one.
+    /// Moves a running deployment back to the version that ran before the present one. No gate is asked, because that version ran here before, and who is called at night
+    /// must be able to go back to it; the gates that were not asked stand in the event.
     ///
     /// # Errors
     /// [`RegistryError::NotFound`], or [`RegistryError::Rejected`] when it is retired or no version ran before.
@@ -80,17 +83,18 @@ impl Registry {
             self.read(|models| find_deployment(models, deployment).map(|known| known.deployed.model.clone()))?;
         let back =
             RollBack { deployment: deployment.clone(), to: None, person: decision.person, reason: decision.reason };
-        let ask = |models: &Models, _| {
-            let events = decide(models.rules(), Command::RollBack(back.clone()))?;
-            for event in &events {
+        let ask = |models: &Models, next| {
+            let mut events = decide(models.rules(), Command::RollBack(back.clone()))?;
+            for event in &mut events {
                 if let Event::ModelDeployed(deployed) = event {
-                    find_version(models, &deployed.model, &VersionRef::Number(deployed.version))?;
+                    let found = find_version(models, &deployed.model, &VersionRef::Number(deployed.version))?;
+                    deployed.checked = gates::waived(models, next, found, &Guarded::Deployment);
                 }
             }
             Ok(events)
         };
         // A deployment never changes its model.
-        let topic = Topic::deployment(deployment).and_model(&model);
+        let topic = Topic::deployment(deployment).and_model(&model).and_gates();
         deployed(caller, self.command(caller, topic, ask).await?)
     }
 }

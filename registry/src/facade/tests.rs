@@ -1,4 +1,9 @@
-use domain::events::{Artifact, GateDefined, Guarded, KeyValue, ModelKind, ModelRenamed, Stage, Target, TrainedOn};
+use domain::Event;
+use domain::events::{
+    Artifact, Better, GateDefined, Guarded, KeyValue, ModelApprovalWithdrawn, ModelKind, ModelRenamed,
+    ModelVersionApproved, ModelVersionEvaluated, Requirement, Stage, Target, TrainedOn,
+};
+use domain::ids::PersonId;
 use domain::values::Text;
 use eventlog::{EventId, Position};
 use futures::future::join_all;
@@ -394,4 +399,245 @@ proptest::proptest! {
             Ok(())
         })?;
     }
+}
+
+fn release_gate(approvals: u32) -> GateDefined {
+    let requirement = Requirement {
+        dataset: "holdout".to_owned(),
+        metric: "mae".to_owned(),
+        better: Better::Lower,
+        threshold: Some(1.0),
+        beats_champion_by: Some(0.0),
+    };
+    let guards = vec![Guarded::Deployment, Guarded::Alias(code("champion")), Guarded::Stage(Stage::Production)];
+    GateDefined { gate: code("release"), model: None, guards, approvals, requires: vec![requirement], champion: None }
+}
+
+fn evaluated(version: u32, mae: f64) -> ModelVersionEvaluated {
+    let metrics = IndexMap::from([("mae".to_owned(), mae)]);
+    let dataset = "holdout".to_owned();
+    ModelVersionEvaluated {
+        model: model(),
+        version,
+        dataset,
+        dataset_sha256: None,
+        metrics,
+        samples: None,
+        person: None,
+    }
+}
+
+fn approved(version: u32, person: &str) -> ModelVersionApproved {
+    ModelVersionApproved { model: model(), version, person: PersonId::new(person).unwrap(), note: None }
+}
+
+/// Three versions by P-1, registered by `tester`, and the gate.
+async fn gated() -> (Arc<dyn EventLog>, Arc<Registry>) {
+    let (log, registry) = registry();
+    plant(&log).await;
+    register(&registry).await;
+    for factor in [2.0, 3.0, 4.0] {
+        let new = NewVersion { author: Some(PersonId::new("P-1").unwrap()), ..version(factor) };
+        registry.create_version(&caller(), new).await.unwrap();
+    }
+    (log, registry)
+}
+
+fn boss() -> Caller {
+    Caller::named("boss")
+}
+
+#[tokio::test]
+async fn a_promotion_is_refused_with_every_reason_and_passes_when_all_is_so() {
+    let (_, registry) = gated().await;
+    registry.set_alias(&caller(), &model(), &code("champion"), 1).await.unwrap();
+    registry.evaluate(&caller(), &evaluated(1, 0.5)).await.unwrap();
+    registry.define_gate(&boss(), &release_gate(1)).await.unwrap();
+    registry.evaluate(&caller(), &evaluated(2, 1.5)).await.unwrap();
+    let refused = registry.set_alias(&caller(), &model(), &code("champion"), 2).await.unwrap_err();
+    expect_test::expect!["version 2 of model tension is not promoted: gate release: approvals: found none, wanted 1 by people other than the author; gate release: mae on holdout: found 1.5, wanted 1 at most; gate release: mae on holdout beside version 1: found 1.5, wanted 0.5 at most"]
+    .assert_eq(&refused.to_string());
+    let own = registry.approve(&boss(), &approved(2, "P-1")).await.unwrap_err();
+    assert_eq!(own.to_string(), "P-1 cannot approve version 2 of model tension: P-1 made it");
+    let same = registry.approve(&caller(), &approved(2, "P-2")).await.unwrap_err();
+    assert!(matches!(same, RegistryError::OwnApproval { .. }), "unexpected {same}");
+    registry.approve(&boss(), &approved(2, "P-2")).await.unwrap();
+    let better = registry.evaluate(&caller(), &evaluated(2, 0.25)).await.unwrap();
+    // Other aliases and stages are free.
+    registry.set_alias(&caller(), &model(), &code("rival"), 3).await.unwrap();
+    let stage = |stage| StageChange { model: model(), version: 3, stage, archive_existing: false };
+    registry.set_stage(&caller(), &stage(Stage::Staging)).await.unwrap();
+    assert!(matches!(
+        registry.set_stage(&caller(), &stage(Stage::Production)).await,
+        Err(RegistryError::GateRefused { .. })
+    ));
+    assert!(matches!(registry.deploy(&caller(), deploy(3, 10)).await, Err(RegistryError::GateRefused { .. })));
+    let deployed = registry.deploy(&caller(), deploy(2, 10)).await.unwrap();
+    let checked = registry
+        .read(|models| models.deployment(&deployment(), AsOf::LATEST).unwrap().deployed.checked.clone().unwrap());
+    assert_eq!((checked.position, checked.champion), (deployed.position.get() - 1, Some(1)));
+    assert_eq!((checked.gates, checked.approved_by), (vec![code("release")], vec![PersonId::new("P-2").unwrap()]));
+    assert!(checked.evaluations.contains(&better.get()));
+    registry.set_alias(&caller(), &model(), &code("champion"), 2).await.unwrap();
+    let withdrawn =
+        ModelApprovalWithdrawn { model: model(), version: 2, person: PersonId::new("P-2").unwrap(), reason: None };
+    registry.withdraw(&boss(), &withdrawn).await.unwrap();
+    let again = registry.set_alias(&caller(), &model(), &code("champion"), 2).await.unwrap_err();
+    assert!(matches!(&again, RegistryError::GateRefused { unmet, .. } if unmet.len() == 1), "unexpected {again}");
+    registry.remove_gate(&boss(), &code("release"), None).await.unwrap();
+    registry.deploy(&caller(), deploy(3, 10)).await.unwrap();
+}
+
+/// A log that lets something else happen between the decision of a promotion and its append.
+struct Overtaken {
+    log: Arc<dyn EventLog>,
+    first: parking_lot::Mutex<Option<Event>>,
+}
+
+impl EventLog for Overtaken {
+    fn log_id(&self) -> eventlog::LogId {
+        self.log.log_id()
+    }
+
+    fn tail(&self) -> Position {
+        self.log.tail()
+    }
+
+    fn watch_tail(&self) -> tokio::sync::watch::Receiver<Position> {
+        self.log.watch_tail()
+    }
+
+    fn append(
+        &self,
+        condition: eventlog::AppendCondition,
+        events: Vec<eventlog::NewEvent>,
+    ) -> eventlog::BoxFuture<'_, Result<eventlog::Appended, eventlog::AppendError>> {
+        Box::pin(async move {
+            let promotes = events.iter().any(|event| event.event_type.as_str() == "deployment.deployed");
+            let before = if promotes { self.first.lock().take() } else { None };
+            if let Some(event) = before {
+                append(&self.log, event).await;
+            }
+            self.log.append(condition, events).await
+        })
+    }
+
+    fn read(
+        &self,
+        from: Position,
+        direction: eventlog::Direction,
+        filter: eventlog::Filter,
+        limit: usize,
+    ) -> eventlog::BoxFuture<'_, Result<eventlog::Page, eventlog::ReadError>> {
+        self.log.read(from, direction, filter, limit)
+    }
+
+    fn read_stream(
+        &self,
+        stream: eventlog::StreamId,
+        from: eventlog::Revision,
+        direction: eventlog::Direction,
+        limit: usize,
+    ) -> eventlog::BoxFuture<'_, Result<eventlog::Page<eventlog::Revision>, eventlog::ReadError>> {
+        self.log.read_stream(stream, from, direction, limit)
+    }
+
+    fn position_of(&self, id: EventId) -> eventlog::BoxFuture<'_, Result<Option<Position>, eventlog::ReadError>> {
+        self.log.position_of(id)
+    }
+
+    fn last_position_at(
+        &self,
+        record_time: Timestamp,
+    ) -> eventlog::BoxFuture<'_, Result<Option<Position>, eventlog::ReadError>> {
+        self.log.last_position_at(record_time)
+    }
+
+    fn subscribe(
+        &self,
+        from: Position,
+        filter: eventlog::Filter,
+    ) -> eventlog::BoxStream<'static, Result<eventlog::Record, eventlog::ReadError>> {
+        self.log.subscribe(from, filter)
+    }
+}
+
+#[tokio::test]
+async fn a_promotion_that_is_overtaken_passes_only_if_it_still_does() {
+    let tighter = GateDefined { approvals: 2, ..release_gate(2) };
+    let cases: [(Event, bool); 4] = [
+        (
+            ModelApprovalWithdrawn { model: model(), version: 2, person: PersonId::new("P-2").unwrap(), reason: None }
+                .into(),
+            false,
+        ),
+        (evaluated(2, 7.0).into(), false),
+        (tighter.into(), false),
+        (evaluated(2, 0.125).into(), true),
+    ];
+    for (meanwhile, passes) in cases {
+        let inner: Arc<dyn EventLog> = Arc::new(eventlog::memory::MemoryLog::new());
+        let said = format!("{meanwhile:?}");
+        let overtaken = Arc::new(Overtaken { log: Arc::clone(&inner), first: parking_lot::Mutex::default() });
+        let log: Arc<dyn EventLog> = Arc::clone(&overtaken) as Arc<dyn EventLog>;
+        let registry = over(&log, ArtifactStore::in_memory());
+        plant(&log).await;
+        register(&registry).await;
+        registry.create_version(&caller(), version(2.0)).await.unwrap();
+        registry.create_version(&caller(), version(3.0)).await.unwrap();
+        registry.define_gate(&boss(), &release_gate(1)).await.unwrap();
+        registry.evaluate(&caller(), &evaluated(2, 0.25)).await.unwrap();
+        registry.approve(&boss(), &approved(2, "P-2")).await.unwrap();
+        *overtaken.first.lock() = Some(meanwhile);
+        let outcome = registry.deploy(&caller(), deploy(2, 10)).await;
+        assert!(overtaken.first.lock().is_none(), "nothing came in between");
+        if passes {
+            let position = outcome.unwrap().position;
+            let checked = registry
+                .read(|models| models.deployment(&deployment(), AsOf::LATEST).unwrap().deployed.checked.clone());
+            assert_eq!(checked.unwrap().position, position.get() - 1, "it was checked anew, knowing {said}");
+        } else {
+            let refused = outcome.unwrap_err();
+            assert!(matches!(refused, RegistryError::GateRefused { .. }), "after {said}: {refused}");
+            assert!(registry.read(|models| models.deployment(&deployment(), AsOf::LATEST).is_none()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_roll_back_asks_no_gate_and_says_so() {
+    let (_, registry) = gated().await;
+    registry.deploy(&caller(), deploy(1, 10)).await.unwrap();
+    registry.deploy(&caller(), deploy(2, 10)).await.unwrap();
+    registry.set_alias(&caller(), &model(), &code("champion"), 1).await.unwrap();
+    registry.set_alias(&caller(), &model(), &code("champion"), 3).await.unwrap();
+    registry.define_gate(&boss(), &release_gate(2)).await.unwrap();
+    let back = registry.roll_back(&caller(), &deployment(), Decision::default()).await.unwrap();
+    assert_eq!((back.version, back.replaces), (1, Some(2)));
+    let checked = registry
+        .read(|models| models.deployment(&deployment(), AsOf::LATEST).unwrap().deployed.checked.clone().unwrap());
+    assert_eq!((checked.gates, checked.waived), (vec![], vec![code("release")]));
+    let (version, _) = registry.roll_back_alias(&caller(), &model(), &code("champion")).await.unwrap();
+    assert_eq!(
+        (version, registry.version(&model(), &VersionRef::Alias(code("champion"))).unwrap().created.version),
+        (1, 1)
+    );
+    let never = registry.roll_back_alias(&caller(), &model(), &code("rival")).await.unwrap_err();
+    assert_eq!(never.to_string(), "version tension@rival before is not known");
+}
+
+#[tokio::test]
+async fn a_gate_that_asks_for_nothing_or_is_nowhere_is_refused() {
+    let (_, registry) = registry();
+    let bad = [
+        (GateDefined { guards: vec![], ..release_gate(1) }, "guards: "),
+        (GateDefined { requires: vec![], ..release_gate(0) }, "approvals: "),
+        (GateDefined { model: Some(model()), ..release_gate(1) }, "model tension is not known"),
+    ];
+    for (gate, reason) in bad {
+        let refused = registry.define_gate(&boss(), &gate).await.unwrap_err().to_string();
+        assert!(refused.starts_with(reason), "{refused}");
+    }
+    let never = registry.remove_gate(&boss(), &code("release"), None).await.unwrap_err();
+    assert_eq!(never.to_string(), "gate release is not known");
 }

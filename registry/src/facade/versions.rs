@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use domain::Event;
-use domain::events::{AliasRemoved, AliasSet, Artifact, ModelStageSet, ModelVersionCreated, ModelVersionDeleted};
+use domain::events::{
+    AliasRemoved, AliasSet, Artifact, Guarded, ModelStageSet, ModelVersionCreated, ModelVersionDeleted,
+};
 use domain::ids::{Code, ModelName};
 use domain::rules::{Command, decide, judge_all};
 use domain::values::Text;
@@ -14,7 +16,7 @@ use projections::folds::models::Models;
 use super::command::{Done, other_event};
 use super::models::{MAX_DESCRIPTION_BYTES, check_length, check_tags, described, tags};
 use super::topic::Topic;
-use super::{Registry, find_model, find_version};
+use super::{Registry, find_model, find_version, gates};
 use crate::artifacts::{MAX_ARTIFACTS, VerifiedArtifact, check_path};
 use crate::commands::{Caller, ExternalVersion, NewVersion, StageChange, VersionCreated, VersionRef};
 use crate::error::RegistryError;
@@ -117,10 +119,10 @@ impl Registry {
         created(caller, self.command(caller, Topic::model(&new.model), ask).await?, None)
     }
 
-    /// Lets an alias name a version from now on.
+    /// Lets an alias name a version from now on, when it passes the gates before that alias.
     ///
     /// # Errors
-    /// [`RegistryError::NotFound`] for an unknown model or version.
+    /// [`RegistryError::NotFound`] for an unknown model or version, [`RegistryError::GateRefused`].
     pub async fn set_alias(
         &self,
         caller: &Caller,
@@ -128,12 +130,46 @@ impl Registry {
         alias: &Code,
         version: u32,
     ) -> Result<Position, RegistryError> {
-        let set = AliasSet { model: model.clone(), alias: alias.clone(), version, checked: None };
-        let ask = |models: &Models, _| {
-            find_version(models, model, &VersionRef::Number(version))?;
-            Ok(decide(models.rules(), set.clone().into())?)
+        let guarded = Guarded::Alias(alias.clone());
+        let ask = |models: &Models, next| {
+            let found = find_version(models, model, &VersionRef::Number(version))?;
+            let checked = gates::must_pass(models, next, found, &guarded)?;
+            Ok(decide(
+                models.rules(),
+                AliasSet { model: model.clone(), alias: alias.clone(), version, checked }.into(),
+            )?)
         };
-        Ok(self.command(caller, Topic::model(model), ask).await?.position)
+        Ok(self.command(caller, Topic::model(model).and_gates(), ask).await?.position)
+    }
+
+    /// Lets an alias name the version again that it named before. No gate is asked, since the version was promoted before; what was not asked is logged.
+    ///
+    /// # Errors
+    /// [`RegistryError::NotFound`] for an unknown model or alias, or when it named no other version that is still offered.
+    pub async fn roll_back_alias(
+        &self,
+        caller: &Caller,
+        model: &ModelName,
+        alias: &Code,
+    ) -> Result<(u32, Position), RegistryError> {
+        let guarded = Guarded::Alias(alias.clone());
+        let ask = |models: &Models, next| {
+            let found = find_model(models, model)?;
+            let present = found.alias(alias.as_str());
+            let before = found.alias_history(alias).iter().rev().filter_map(|said| said.value);
+            let version = before
+                .filter(|version| Some(*version) != present)
+                .find_map(|version| found.version(version))
+                .ok_or_else(|| RegistryError::not_found("version", format!("{model}@{alias} before")))?;
+            let checked = gates::waived(models, next, version, &guarded);
+            let set = AliasSet { model: model.clone(), alias: alias.clone(), version: version.number(), checked };
+            Ok(decide(models.rules(), set.into())?)
+        };
+        let done = self.command(caller, Topic::model(model).and_gates(), ask).await?;
+        match done.events.first() {
+            Some(Event::AliasSet(set)) => Ok((set.version, done.position)),
+            _ => Err(other_event(caller)),
+        }
     }
 
     /// Takes an alias away.
@@ -154,14 +190,16 @@ impl Registry {
         Ok(self.command(caller, Topic::model(model), ask).await?.position)
     }
 
-    /// Moves a version into a stage, and archives those that were there, if wished.
+    /// Moves a version into a stage, when it passes the gates before that stage, and archives those that were there, if wished.
     ///
     /// # Errors
-    /// [`RegistryError::NotFound`] for an unknown model or version.
+    /// [`RegistryError::NotFound`] for an unknown model or version, [`RegistryError::GateRefused`].
     pub async fn set_stage(&self, caller: &Caller, change: &StageChange) -> Result<Position, RegistryError> {
         let StageChange { model, version, stage, archive_existing } = change;
-        let ask = |models: &Models, _| {
-            find_version(models, model, &VersionRef::Number(*version))?;
+        let guarded = Guarded::Stage(*stage);
+        let ask = |models: &Models, next| {
+            let found = find_version(models, model, &VersionRef::Number(*version))?;
+            let checked = gates::must_pass(models, next, found, &guarded)?;
             let there = models.rules().model(model).into_iter().flat_map(|state| state.in_stage(*stage));
             let archives = there.filter(|there| *archive_existing && there != version).collect();
             let set = ModelStageSet { model: model.clone(), version: *version, stage: *stage, archives, checked: None };

@@ -1,6 +1,7 @@
 //! Given what has happened, when somebody asks for something, then these events or this refusal.
 
 mod articles;
+mod gates;
 mod looms;
 mod lots;
 mod maintenance;
