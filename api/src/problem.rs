@@ -96,6 +96,11 @@ impl Problem {
         )
     }
 
+    /// A gate stands before the promotion, and is not passed.
+    pub fn gate(reason: impl std::fmt::Display) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "gate", "A gate is not passed", reason.to_string())
+    }
+
     /// The caller may not do this.
     pub fn forbidden(caller: &str, permission: &str) -> Self {
         Self::new(

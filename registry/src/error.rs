@@ -83,6 +83,15 @@ pub enum RegistryError {
     /// The files do not make a model.
     #[error("the version cannot be loaded")]
     Load(#[from] LoadError),
+    /// The dataset could not be built or read.
+    #[error("the dataset failed")]
+    Dataset(#[from] datasets::DatasetError),
+    /// The training failed.
+    #[error("the training failed")]
+    Train(#[source] crate::candle::train::TrainError),
+    /// The work was given up, because the program ends.
+    #[error("the work was interrupted")]
+    Interrupted,
     /// A file could not be stored or is not what the log says.
     #[error("an artifact failed")]
     Artifact(#[from] ArtifactError),
@@ -133,6 +142,7 @@ impl RegistryError {
             Self::Busy { .. } => true,
             Self::Append(error) => error.retryable(),
             Self::Artifact(error) => error.retryable(),
+            Self::Dataset(error) => error.retryable(),
             _ => false,
         }
     }

@@ -16,6 +16,7 @@
 pub mod artifacts;
 pub mod candle;
 pub mod commands;
+pub mod compare;
 pub mod mechanism;
 pub mod predictions;
 pub mod reachability;

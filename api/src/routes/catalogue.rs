@@ -1,16 +1,14 @@
-//! Reading the registry, as it is or as it was known: models, versions, aliases, deployments, what ran where.
+//! Reading the registry, as it is or as it was known: models, versions, aliases, deployments.
 
 use axum::extract::{Path, State};
 use domain::ids::AssetId;
 use projections::AsOf;
-use projections::folds::models::{
-    DeploymentChange, DeploymentView, LastPrediction, ModelView, Models, Ran, VersionView,
-};
+use projections::folds::models::{DeploymentChange, DeploymentView, LastPrediction, ModelView, Models, VersionView};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
 
-use super::common::{Asked, Page, offset, page_size, parse_time, to_json, with};
+use super::common::{Asked, Page, offset, page_size, to_json, with};
 use super::models::deployment_id;
 use crate::auth::{Caller, Permission};
 use crate::extract::Query;
@@ -34,14 +32,14 @@ pub struct CatalogueParameters {
 
 impl CatalogueParameters {
     /// What counts: `None` when nothing was known yet.
-    async fn as_of(&self, app: &App) -> Result<Option<AsOf>, Problem> {
+    pub(super) async fn as_of(&self, app: &App) -> Result<Option<AsOf>, Problem> {
         let asked = Asked { as_of: self.as_of.clone(), min_position: self.min_position };
         asked.wait(app).await?;
         if asked.as_of.is_none() { Ok(Some(AsOf::LATEST)) } else { Ok(asked.position(app).await?.map(AsOf::through)) }
     }
 }
 
-fn show_version(models: &Models, version: &VersionView<'_>) -> Result<Value, Problem> {
+pub(super) fn show_version(models: &Models, version: &VersionView<'_>) -> Result<Value, Problem> {
     let created = version.created();
     let predictions = models.prediction_count(version.model().id(), version.number());
     let aliases: Vec<_> = version.aliases().collect();
@@ -188,51 +186,5 @@ pub async fn predictions(
         )
     });
     let items = items.ok_or_else(|| Problem::not_found("deployment", &deployment))??;
-    Ok(axum::Json(Page { items, next_cursor: None }))
-}
-
-/// At which moment.
-#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct MomentParameters {
-    /// What was so at this event time; what runs now, when absent.
-    pub at: Option<String>,
-    /// As it was known then: a position or a record time.
-    pub as_of: Option<String>,
-    /// Wait until this position is taken in.
-    pub min_position: Option<u64>,
-}
-
-/// What ran on an asset at a moment.
-#[utoipa::path(get, path = "/api/v1/assets/{asset}/models", tag = "models", params(("asset" = String, Path), MomentParameters),
-    responses((status = 200, body = Page), (status = "4XX", body = Problem)))]
-pub async fn what_ran(
-    State(app): State<App>,
-    caller: Caller,
-    Path(asset): Path<String>,
-    Query(parameters): Query<MomentParameters>,
-) -> Result<axum::Json<Page>, Problem> {
-    caller.must(Permission::ReadKnowledge)?;
-    let asset = AssetId::new(&asset).map_err(|error| Problem::invalid("asset", error))?;
-    let at = parameters.at.as_deref().map(|text| parse_time("at", text)).transpose()?;
-    let known = CatalogueParameters {
-        as_of: parameters.as_of,
-        min_position: parameters.min_position,
-        ..CatalogueParameters::default()
-    };
-    let Some(as_of) = known.as_of(&app).await? else {
-        return Ok(axum::Json(Page { items: Vec::new(), next_cursor: None }));
-    };
-    let items = app.engine.models.read(|models, _| {
-        let show = |ran: Ran<'_>| {
-            let Ran { deployment, deployed, said } = ran;
-            json!({"deployment": deployment, "model": deployed.model, "version": deployed.version, "since": said.time, "since_position": said.position, "positions": [said.position]})
-        };
-        match at {
-            Some(at) => models.ran_on(&asset, at, as_of).map(show).collect(),
-            None => models.running_on(&asset, as_of).map(show).collect(),
-        }
-    });
     Ok(axum::Json(Page { items, next_cursor: None }))
 }

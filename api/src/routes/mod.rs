@@ -6,6 +6,7 @@ pub mod commands;
 pub mod common;
 pub mod datasets;
 pub mod events;
+pub mod governance;
 pub mod groups;
 pub mod health;
 pub mod knowledge;
@@ -20,6 +21,7 @@ pub mod readings;
 pub mod state;
 pub mod trace;
 pub mod transparency;
+pub mod what_ran;
 
 use std::sync::Arc;
 
@@ -116,7 +118,7 @@ pub fn all() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(trace::trace))
         .routes(routes!(state::state))
         .routes(routes!(catalogue::models, models::register))
-        .routes(routes!(catalogue::model))
+        .routes(routes!(catalogue::model, governance::delete_model))
         .routes(routes!(models::create_version))
         .routes(routes!(models::set_alias, models::remove_alias))
         .routes(routes!(models::predict))
@@ -124,11 +126,29 @@ pub fn all() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(catalogue::predictions))
         .routes(routes!(models::retire))
         .routes(routes!(models::roll_back))
-        .routes(routes!(catalogue::what_ran))
         .routes(routes!(datasets::list, datasets::create))
         .routes(routes!(datasets::one))
         .routes(routes!(datasets::file))
         .routes(routes!(datasets::verify))
+        .routes(routes!(what_ran::what_ran))
+        .routes(routes!(governance::rename))
+        .routes(routes!(governance::describe_model))
+        .routes(routes!(governance::describe_version))
+        .routes(routes!(governance::tag_model, governance::untag_model))
+        .routes(routes!(governance::tag_version, governance::untag_version))
+        .routes(routes!(governance::version, governance::delete_version))
+        .routes(routes!(governance::set_stage))
+        .routes(routes!(governance::evaluate))
+        .routes(routes!(governance::approve))
+        .routes(routes!(governance::withdraw))
+        .routes(routes!(governance::roll_back_alias))
+        .routes(routes!(governance::gates))
+        .routes(routes!(governance::define_gate, governance::remove_gate))
+        .routes(routes!(governance::promotion))
+        .routes(routes!(governance::history))
+        .routes(routes!(governance::compare_versions))
+        .routes(routes!(governance::train))
+        .routes(routes!(governance::reproduce))
         .routes(routes!(operations::discrepancies))
         .routes(routes!(operations::quarantine))
         .routes(routes!(operations::release))

@@ -6,8 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use domain::Text;
-use domain::events::{ModelKind, Target, TrainedOn};
-use domain::ids::{Code, DeploymentId, ModelName, PersonId};
+use domain::events::{Lineage, ModelKind, Target, TrainedOn};
+use domain::ids::{Code, DeploymentId, ModelName, PersonId, RunId};
 use eventlog::Position;
 use indexmap::IndexMap;
 use registry::{ArtifactError, Decision, Deploy, Inputs, NewFile, NewModel, NewVersion, RegistryError, VersionRef};
@@ -29,6 +29,14 @@ impl From<RegistryError> for Problem {
             | RegistryError::Busy { .. }
             | RegistryError::NameTaken { .. }
             | RegistryError::InUse { .. } => Self::conflict(error),
+            RegistryError::GateRefused { .. } => Self::gate(error),
+            RegistryError::OwnApproval { .. } => Self::refused(error),
+            RegistryError::Dataset(datasets::DatasetError::Spec { field, reason }) => Self::invalid(&field, reason),
+            RegistryError::Dataset(reason @ datasets::DatasetError::TooLarge { .. }) => {
+                Self::too_large(reason.to_string())
+            }
+            RegistryError::Dataset(datasets::DatasetError::Log(reason)) => reason.into(),
+            RegistryError::Train(reason) => Self::refused(reason),
             RegistryError::NotVisible { .. } => Self::timeout(format!("{error}; it was done: ask again")),
             RegistryError::Invalid { field, reason } => Self::invalid(&field, reason),
             RegistryError::Rejected(rejection) => Self::conflict(format!("{rejection} ({})", rejection.rule)),
@@ -43,12 +51,12 @@ impl From<RegistryError> for Problem {
     }
 }
 
-fn caller_of(caller: &Caller) -> registry::Caller {
+pub(super) fn caller_of(caller: &Caller) -> registry::Caller {
     registry::Caller::named(&caller.name)
 }
 
 /// The id of the model that is called so, or has this id.
-fn model_id(app: &App, name_or_id: &str) -> Result<ModelName, Problem> {
+pub(super) fn model_id(app: &App, name_or_id: &str) -> Result<ModelName, Problem> {
     Ok(app.engine.registry.find(name_or_id)?)
 }
 
@@ -64,7 +72,7 @@ pub struct At {
 }
 
 impl At {
-    fn new(position: Position) -> axum::Json<Self> {
+    pub(super) fn new(position: Position) -> axum::Json<Self> {
         axum::Json(Self { position: position.get() })
     }
 }
@@ -160,6 +168,13 @@ pub struct VersionBody {
     /// Inputs that it must have an answer for before it is taken: `{"air_pressure": {"value": 5.2, "unit": "bar"}}`.
     #[schema(value_type = Option<Object>)]
     pub example: Option<Inputs>,
+    /// Who made it: somebody who cannot approve it.
+    pub author: Option<String>,
+    /// The run that made it.
+    pub run: Option<String>,
+    /// What it was made from: dataset, query, code, parents, recipe.
+    #[schema(value_type = Option<Object>)]
+    pub lineage: Option<Lineage>,
 }
 
 /// Makes an immutable version: its files must load, and it must answer the example.
@@ -180,6 +195,12 @@ pub async fn create_version(
         metrics: body.metrics,
         note: body.note,
         example: body.example,
+        author: body
+            .author
+            .map(|text| PersonId::new(&text).map_err(|error| Problem::invalid("author", error)))
+            .transpose()?,
+        run: body.run.map(|text| RunId::new(&text).map_err(|error| Problem::invalid("run", error))).transpose()?,
+        lineage: body.lineage,
         ..NewVersion::new(model_id(&app, &model)?, runtime, files)
     };
     let created = app.engine.registry.create_version(&caller_of(&caller), new).await?;
@@ -307,7 +328,7 @@ pub struct DeployBody {
     pub reason: Option<Text>,
 }
 
-fn person(text: Option<&String>) -> Result<Option<PersonId>, Problem> {
+pub(super) fn person(text: Option<&String>) -> Result<Option<PersonId>, Problem> {
     text.map(|text| PersonId::new(text).map_err(|error| Problem::invalid("person", error))).transpose()
 }
 

@@ -197,6 +197,24 @@ fn file(proof: &Proof) -> Response {
     response
 }
 
+/// The proofs that records are in the log, all under one checkpoint. Positions that the log does not have are left out.
+///
+/// # Errors
+/// A 504 problem when the newest of them is not under a checkpoint in time.
+pub(super) async fn inclusions(app: &App, positions: Vec<Position>) -> Result<Vec<Inclusion>, Problem> {
+    let tail = app.engine.log.tail();
+    let positions: Vec<Position> = positions.into_iter().filter(|position| *position < tail).collect();
+    let Some(newest) = positions.iter().max() else { return Ok(Vec::new()) };
+    let checkpoint = covering(app, *newest, Covered::Signed).await?;
+    let proofs = blocking(app, move |notary| {
+        positions
+            .into_iter()
+            .map(|position| notary.proof(position, Arc::clone(&checkpoint)))
+            .collect::<Result<Vec<_>, _>>()
+    });
+    Ok(proofs.await?.iter().map(Inclusion::from).collect())
+}
+
 async fn covering(app: &App, position: Position, which: Covered) -> Result<Arc<SignedCheckpoint>, Problem> {
     let patience = Duration::from_millis(app.limits.wait_ms);
     app.engine.notary.covering(position, which, patience).await.map_err(|error| match error {

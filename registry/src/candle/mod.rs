@@ -1,6 +1,7 @@
 //! Networks: weights in safetensors (a format that holds numbers only and runs nothing) with a manifest that says what they mean, and their training.
 
 pub mod manifest;
+pub mod recipe;
 pub mod train;
 
 mod network;
@@ -9,6 +10,7 @@ pub use manifest::{
     Activation, Layer, MANIFEST_FILE, Manifest, NetworkInput, NetworkKind, NetworkOutput, WEIGHTS_FILE,
 };
 pub use network::CandleModel;
+pub use recipe::{Recipe, Trainer};
 pub use train::{Samples, TrainConfig, TrainError, Trained, train_autoencoder, train_mlp};
 
 use crate::artifacts::VerifiedArtifact;

@@ -11,6 +11,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensorError};
+use serde::{Deserialize, Serialize};
 
 use super::manifest::{
     Activation, FORMAT, Layer, MANIFEST_FILE, Manifest, NetworkInput, NetworkKind, NetworkOutput, WEIGHTS_FILE,
@@ -99,7 +100,8 @@ impl Samples {
 }
 
 /// How to train.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
     /// The widths of the hidden layers.
     pub hidden: Vec<usize>,

@@ -8,6 +8,7 @@ mod command;
 mod deployments;
 mod gates;
 mod models;
+mod reproduce;
 mod topic;
 mod versions;
 
@@ -33,6 +34,7 @@ pub use command::{MAX_ATTEMPTS, VISIBLE_WITHIN};
 pub use deployments::MAX_PERIOD_S;
 pub use gates::{Promotion, standing};
 pub use models::{MAX_DESCRIPTION_BYTES, MAX_NAME_BYTES, MAX_TAG_KEY_BYTES, MAX_TAG_VALUE_BYTES, MAX_TAGS};
+pub use reproduce::{Again, Reproduction, Training};
 pub use versions::{MAX_EXTERNAL_ARTIFACTS, MAX_METRICS};
 
 /// The most models that are kept loaded.

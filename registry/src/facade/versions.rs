@@ -42,10 +42,7 @@ impl Registry {
         let model = self.runtime(&new.runtime)?.load(&files)?;
         let smoke = smoke(model.as_ref(), &new)?;
         // The model is looked for before the upload, so that a typing error leaves no files behind.
-        if self.read(|models| find_model(models, &new.model).is_err()) {
-            self.catch_up().await?;
-            self.read(|models| find_model(models, &new.model).map(|_| ()))?;
-        }
+        self.must_have(&new.model).await?;
         // Ordering: the files are durable before the event that names them is appended.
         for file in &files {
             self.artifacts.put(file.name(), file.bytes().clone()).await?;
@@ -73,6 +70,15 @@ impl Registry {
         let created = created(caller, self.command(caller, Topic::model(&wanted.model), ask).await?, smoke)?;
         self.keep_loaded((wanted.model, created.version), Arc::from(model));
         Ok(created)
+    }
+
+    /// Refuses a model that is not there, also when the read model lags behind.
+    pub(super) async fn must_have(&self, model: &ModelName) -> Result<(), RegistryError> {
+        if self.read(|models| find_model(models, model).is_ok()) {
+            return Ok(());
+        }
+        self.catch_up().await?;
+        self.read(|models| find_model(models, model).map(|_| ()))
     }
 
     /// Makes a version of files that are in the artifact store already, and that are never loaded here. What is said about it comes with it, in one append.
