@@ -114,15 +114,19 @@ impl Client {
     /// # Errors
     /// When the server does not answer JSON.
     pub async fn post(&self, path: &str, body: &Value) -> anyhow::Result<(StatusCode, Value)> {
-        let response = self
-            .request(reqwest::Method::POST, path)
-            .json(body)
-            .send()
-            .await
-            .with_context(|| format!("POST {path}"))?;
+        self.send("POST", path, body).await
+    }
+
+    /// A request with JSON: the status and the JSON of the answer.
+    ///
+    /// # Errors
+    /// When the server does not answer JSON.
+    pub async fn send(&self, method: &str, path: &str, body: &Value) -> anyhow::Result<(StatusCode, Value)> {
+        let verb = reqwest::Method::from_bytes(method.as_bytes())?;
+        let response = self.request(verb, path).json(body).send().await.with_context(|| format!("{method} {path}"))?;
         let status = response.status();
         let text = response.text().await?;
-        let value = serde_json::from_str(&text).with_context(|| format!("POST {path}: {status} {text}"))?;
+        let value = serde_json::from_str(&text).with_context(|| format!("{method} {path}: {status} {text}"))?;
         Ok((status, value))
     }
 

@@ -30,6 +30,11 @@ fn code(field: &str, text: &str) -> Result<Code, Problem> {
     Code::new(text).map_err(|error| Problem::invalid(field, error))
 }
 
+/// A version's number from an address.
+fn number_of(text: &str) -> Result<u32, Problem> {
+    text.parse().map_err(|_| Problem::invalid("version", format!("{text:?} is not the number of a version")))
+}
+
 fn person_id(text: &str) -> Result<PersonId, Problem> {
     PersonId::new(text).map_err(|error| Problem::invalid("person", error))
 }
@@ -124,10 +129,10 @@ pub async fn describe_model(
 pub async fn describe_version(
     State(app): State<App>,
     caller: Caller,
-    Path((model, version)): Path<(String, u32)>,
+    Path((model, version)): Path<(String, String)>,
     Json(body): Json<DescriptionBody>,
 ) -> Result<axum::Json<At>, Problem> {
-    describe(&app, &caller, &model, Some(version), body).await
+    describe(&app, &caller, &model, Some(number_of(&version)?), body).await
 }
 
 /// Sets a tag of a model.
@@ -159,10 +164,10 @@ pub async fn untag_model(
 pub async fn tag_version(
     State(app): State<App>,
     caller: Caller,
-    Path((model, version, key)): Path<(String, u32, String)>,
+    Path((model, version, key)): Path<(String, String, String)>,
     Json(body): Json<TagBody>,
 ) -> Result<axum::Json<At>, Problem> {
-    set_tag(&app, &caller, (&model, Some(version)), KeyValue { key, value: body.value }).await
+    set_tag(&app, &caller, (&model, Some(number_of(&version)?)), KeyValue { key, value: body.value }).await
 }
 
 /// Takes a tag of a version away.
@@ -171,9 +176,9 @@ pub async fn tag_version(
 pub async fn untag_version(
     State(app): State<App>,
     caller: Caller,
-    Path((model, version, key)): Path<(String, u32, String)>,
+    Path((model, version, key)): Path<(String, String, String)>,
 ) -> Result<axum::Json<At>, Problem> {
-    remove_tag(&app, &caller, (&model, Some(version)), &key).await
+    remove_tag(&app, &caller, (&model, Some(number_of(&version)?)), &key).await
 }
 
 /// Offers a model no longer, with all its versions. Refused (409) while one of them is deployed, would be rolled back to, or is a gate's champion.
@@ -194,9 +199,10 @@ pub async fn delete_model(
 pub async fn delete_version(
     State(app): State<App>,
     caller: Caller,
-    Path((model, version)): Path<(String, u32)>,
+    Path((model, version)): Path<(String, String)>,
 ) -> Result<axum::Json<At>, Problem> {
     caller.must(Permission::WriteModels)?;
+    let version = number_of(&version)?;
     let model = model_id(&app, &model)?;
     Ok(At::new(app.engine.registry.delete_version(&caller_of(&caller), &model, version, None).await?))
 }
@@ -219,10 +225,11 @@ pub struct StageBody {
 pub async fn set_stage(
     State(app): State<App>,
     caller: Caller,
-    Path((model, version)): Path<(String, u32)>,
+    Path((model, version)): Path<(String, String)>,
     Json(body): Json<StageBody>,
 ) -> Result<axum::Json<At>, Problem> {
     caller.must(Permission::WriteModels)?;
+    let version = number_of(&version)?;
     let StageBody { stage, archive_existing } = body;
     let change = StageChange { model: model_id(&app, &model)?, version, stage, archive_existing };
     Ok(At::new(app.engine.registry.set_stage(&caller_of(&caller), &change).await?))
@@ -251,10 +258,11 @@ pub struct EvaluationBody {
 pub async fn evaluate(
     State(app): State<App>,
     caller: Caller,
-    Path((model, version)): Path<(String, u32)>,
+    Path((model, version)): Path<(String, String)>,
     Json(body): Json<EvaluationBody>,
 ) -> Result<(StatusCode, axum::Json<At>), Problem> {
     caller.must(Permission::WriteModels)?;
+    let version = number_of(&version)?;
     let evaluated = ModelVersionEvaluated {
         model: model_id(&app, &model)?,
         version,
@@ -285,10 +293,11 @@ pub struct ApprovalBody {
 pub async fn approve(
     State(app): State<App>,
     caller: Caller,
-    Path((model, version)): Path<(String, u32)>,
+    Path((model, version)): Path<(String, String)>,
     Json(body): Json<ApprovalBody>,
 ) -> Result<(StatusCode, axum::Json<At>), Problem> {
     caller.must(Permission::WriteModels)?;
+    let version = number_of(&version)?;
     let (model, person) = (model_id(&app, &model)?, person_id(&body.person)?);
     let approved = ModelVersionApproved { model, version, person, note: body.note };
     Ok((StatusCode::CREATED, At::new(app.engine.registry.approve(&caller_of(&caller), &approved).await?)))
@@ -300,10 +309,11 @@ pub async fn approve(
 pub async fn withdraw(
     State(app): State<App>,
     caller: Caller,
-    Path((model, version)): Path<(String, u32)>,
+    Path((model, version)): Path<(String, String)>,
     Json(body): Json<ApprovalBody>,
 ) -> Result<axum::Json<At>, Problem> {
     caller.must(Permission::WriteModels)?;
+    let version = number_of(&version)?;
     let (model, person) = (model_id(&app, &model)?, person_id(&body.person)?);
     let withdrawn = ModelApprovalWithdrawn { model, version, person, reason: body.note };
     Ok(At::new(app.engine.registry.withdraw(&caller_of(&caller), &withdrawn).await?))
@@ -412,10 +422,11 @@ pub struct PromotionParameters {
 pub async fn promotion(
     State(app): State<App>,
     caller: Caller,
-    Path((model, version)): Path<(String, u32)>,
+    Path((model, version)): Path<(String, String)>,
     Query(parameters): Query<PromotionParameters>,
 ) -> Result<axum::Json<Value>, Problem> {
     caller.must(Permission::ReadKnowledge)?;
+    let version = number_of(&version)?;
     let guarded = match (parameters.alias, parameters.stage) {
         (Some(_), Some(_)) => return Err(Problem::invalid("stage", "alias and stage exclude each other")),
         (Some(alias), None) => Guarded::Alias(code("alias", &alias)?),
@@ -473,10 +484,11 @@ fn whole_version(app: &App, models: &Models, version: VersionView<'_>, as_of: As
 pub async fn version(
     State(app): State<App>,
     caller: Caller,
-    Path((model, number)): Path<(String, u32)>,
+    Path((model, number)): Path<(String, String)>,
     Query(parameters): Query<CatalogueParameters>,
 ) -> Result<axum::Json<Value>, Problem> {
     caller.must(Permission::ReadKnowledge)?;
+    let number = number_of(&number)?;
     let unknown = || Problem::not_found("version", &format!("{model}/{number}"));
     let as_of = parameters.as_of(&app).await?.ok_or_else(unknown)?;
     let shown = app.engine.models.read(|models, _| {
@@ -630,10 +642,11 @@ pub async fn train(
 pub async fn reproduce(
     State(app): State<App>,
     caller: Caller,
-    Path((model, version)): Path<(String, u32)>,
+    Path((model, version)): Path<(String, String)>,
 ) -> Result<axum::Json<Value>, Problem> {
     // It reads much of the log and computes for long.
     caller.must(Permission::WriteModels)?;
+    let version = number_of(&version)?;
     let (id, version) = (model_id(&app, &model)?, VersionRef::Number(version));
     let created = app.engine.registry.version(&id, &version)?.created;
     let lineage = created.lineage.as_deref();
