@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use domain::events::SignalDefined;
 use domain::ids::{AssetId, Code, SignalId};
 use domain::units::Unit;
+use eventlog::Position;
 
 /// A signal as models need to know it.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,15 +22,30 @@ pub(super) struct SignalEntry {
 #[derive(Debug, Default)]
 pub(super) struct Signals {
     by_quantity: BTreeMap<AssetId, BTreeMap<Code, SignalEntry>>,
-    owners: BTreeMap<SignalId, (AssetId, Code)>,
+    owners: BTreeMap<SignalId, Binding>,
+}
+
+/// What a signal measures.
+#[derive(Debug)]
+struct Binding {
+    asset: AssetId,
+    quantity: Code,
+    unit: Unit,
+    /// Where it came to measure this, when it measured something else before.
+    rebound: Option<Position>,
 }
 
 impl Signals {
-    /// Takes a definition in.
-    pub(super) fn define(&mut self, defined: &SignalDefined) {
-        // Described anew, a signal may have moved to another asset or quantity.
-        if let Some((asset, quantity)) =
-            self.owners.insert(defined.signal.clone(), (defined.asset.clone(), defined.quantity.clone()))
+    /// Takes a definition in; answers whether the signal measured something else before, or in another unit.
+    pub(super) fn define(&mut self, defined: &SignalDefined, position: Position) -> bool {
+        let known = self.owners.get(&defined.signal);
+        let other = known.is_some_and(|known| {
+            known.asset != defined.asset || known.quantity != defined.quantity || known.unit != defined.unit
+        });
+        let rebound = if other { Some(position) } else { known.and_then(|known| known.rebound) };
+        let (asset, quantity, unit) = (defined.asset.clone(), defined.quantity.clone(), defined.unit.clone());
+        let binding = Binding { asset, quantity, unit, rebound };
+        if let Some(Binding { asset, quantity, .. }) = self.owners.insert(defined.signal.clone(), binding)
             && let Some(signals) = self.by_quantity.get_mut(&asset)
             && signals.get(&quantity).is_some_and(|entry| entry.signal == defined.signal)
         {
@@ -38,11 +54,17 @@ impl Signals {
         let entry =
             SignalEntry { signal: defined.signal.clone(), unit: defined.unit.clone(), period_ms: defined.period_ms };
         self.by_quantity.entry(defined.asset.clone()).or_default().insert(defined.quantity.clone(), entry);
+        other
+    }
+
+    /// Whether a reading at a position is of what the signal measures now.
+    pub(super) fn is_current(&self, signal: &SignalId, position: Position) -> bool {
+        self.owners.get(signal).and_then(|known| known.rebound).is_none_or(|rebound| rebound < position)
     }
 
     /// The asset that a signal measures.
     pub(super) fn owner(&self, signal: &SignalId) -> Option<&AssetId> {
-        self.owners.get(signal).map(|(asset, _)| asset)
+        self.owners.get(signal).map(|known| &known.asset)
     }
 
     /// The signal that measures a quantity of an asset.
@@ -86,9 +108,14 @@ mod tests {
     #[test]
     fn a_signal_that_moves_is_found_at_its_new_place_only() {
         let mut signals = Signals::default();
-        signals.define(&defined("warp_tension", 1));
+        assert!(!signals.define(&defined("warp_tension", 1), Position::new(3)));
+        assert!(signals.is_current(&SignalId::new("S-1").unwrap(), Position::new(1)));
         assert_eq!(signals.owner(&SignalId::new("S-1").unwrap()), Some(&loom(1)));
-        signals.define(&defined("back_rest_tension", 2));
+        assert!(signals.define(&defined("back_rest_tension", 2), Position::new(7)));
+        // Said again, it is what it was.
+        assert!(!signals.define(&defined("back_rest_tension", 2), Position::new(9)));
+        let current = |position| signals.is_current(&SignalId::new("S-1").unwrap(), Position::new(position));
+        assert_eq!([current(6), current(8)], [false, true]);
         assert_eq!(signals.signal(&loom(1), &code("warp_tension")), None);
         assert!(signals.signal(&loom(2), &code("back_rest_tension")).is_some());
         assert_eq!(signals.signal(&loom(2), &code("warp_tension")), None);

@@ -70,7 +70,12 @@ impl State {
     /// Takes a change of models, deployments, assets or signals in.
     pub(super) fn take_change(&mut self, entry: &Entry) {
         match entry.event() {
-            Some(Event::SignalDefined(defined)) => self.signals.define(defined),
+            Some(Event::SignalDefined(defined)) => {
+                // What was read before is of something else, or in another unit.
+                if self.signals.define(defined, entry.position) {
+                    self.latest.remove(defined.signal.as_str());
+                }
+            }
             _ => self.models.apply(entry),
         }
     }
@@ -93,6 +98,11 @@ impl State {
             else {
                 continue;
             };
+            // At a start, readings are read back that are older than what their signal measures now.
+            let current = |signal| self.signals.is_current(&signal, position);
+            if !SignalId::new(&column.signal).is_ok_and(current) {
+                continue;
+            }
             let value = column.values.get(last).and_then(|value| value.as_f64()).filter(|value| value.is_finite());
             let latest = Latest { time_ns, position, row: column.first_row.saturating_add(offset), value, status };
             self.remember(&column.signal, latest);

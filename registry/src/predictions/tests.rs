@@ -313,3 +313,50 @@ async fn a_version_whose_files_are_gone_says_so() {
     );
     running.stop().await;
 }
+
+/// The tension of loom 1 is measured in cN from now on.
+async fn rebind(log: &Arc<dyn EventLog>) {
+    let defined = domain::events::SignalDefined {
+        signal: domain::ids::SignalId::new("LOOM-01.warp_tension").unwrap(),
+        asset: loom(1),
+        quantity: crate::testing::code("warp_tension"),
+        name: domain::values::Text::default(),
+        unit: domain::units::Unit::new("cN").unwrap(),
+        low: None,
+        high: None,
+        period_ms: Some(1_000),
+        deadband: None,
+        address: None,
+    };
+    crate::testing::append(log, defined.into()).await;
+}
+
+#[tokio::test]
+async fn a_reading_from_before_its_signal_was_bound_to_something_else_is_not_used() {
+    // Live, and after a start in between.
+    for restarted in [false, true] {
+        let (log, registry) = deployed().await;
+        let running = start_from(&registry, log.tail());
+        running.after(both(&log, 1, 0, 3.0).await).await;
+        let running = if restarted {
+            running.stop().await;
+            rebind(&log).await;
+            start_from(&registry, log.tail())
+        } else {
+            rebind(&log).await;
+            running
+        };
+        running.after(append_readings(&log, vec![reading(1, "loom_speed", 10, 600.0)]).await).await;
+        running.after(both(&log, 1, 20, 300.0).await).await;
+        check(
+            &log,
+            expect![[r#"
+                0 s LOOM-01 v1: 600.0
+                10 s LOOM-01 v1: input warp_tension is missing: signal LOOM-01.warp_tension has no reading
+                20 s LOOM-01 v1: 600.0
+            "#]],
+        )
+        .await;
+        running.stop().await;
+    }
+}
