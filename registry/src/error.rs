@@ -85,7 +85,7 @@ pub enum RegistryError {
     Load(#[from] LoadError),
     /// The dataset could not be built or read.
     #[error("the dataset failed")]
-    Dataset(#[from] datasets::DatasetError),
+    Dataset(#[source] datasets::DatasetError),
     /// The training failed.
     #[error("the training failed")]
     Train(#[source] crate::candle::train::TrainError),
@@ -150,6 +150,16 @@ impl RegistryError {
 
 fn list(reasons: &[impl ToString]) -> String {
     reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+impl From<datasets::DatasetError> for RegistryError {
+    fn from(error: datasets::DatasetError) -> Self {
+        match error {
+            datasets::DatasetError::Spec { field, reason } => Self::Invalid { field, reason },
+            datasets::DatasetError::Log(source) => Self::Read(source),
+            other => Self::Dataset(other),
+        }
+    }
 }
 
 impl From<InvalidName> for RegistryError {

@@ -31,11 +31,6 @@ impl From<RegistryError> for Problem {
             | RegistryError::InUse { .. } => Self::conflict(error),
             RegistryError::GateRefused { .. } => Self::gate(error),
             RegistryError::OwnApproval { .. } => Self::refused(error),
-            RegistryError::Dataset(datasets::DatasetError::Spec { field, reason }) => Self::invalid(&field, reason),
-            RegistryError::Dataset(reason @ datasets::DatasetError::TooLarge { .. }) => {
-                Self::too_large(reason.to_string())
-            }
-            RegistryError::Dataset(datasets::DatasetError::Log(reason)) => reason.into(),
             RegistryError::Train(reason) => Self::refused(reason),
             RegistryError::NotVisible { .. } => Self::timeout(format!("{error}; it was done: ask again")),
             RegistryError::Invalid { field, reason } => Self::invalid(&field, reason),

@@ -208,10 +208,10 @@ impl Registry {
             let checked = gates::must_pass(models, next, found, &guarded)?;
             let there = models.rules().model(model).into_iter().flat_map(|state| state.in_stage(*stage));
             let archives = there.filter(|there| *archive_existing && there != version).collect();
-            let set = ModelStageSet { model: model.clone(), version: *version, stage: *stage, archives, checked: None };
+            let set = ModelStageSet { model: model.clone(), version: *version, stage: *stage, archives, checked };
             Ok(decide(models.rules(), set.into())?)
         };
-        Ok(self.command(caller, Topic::model(model), ask).await?.position)
+        Ok(self.command(caller, Topic::model(model).and_gates(), ask).await?.position)
     }
 
     /// Offers a version no longer. Its number is never used again, and its history stays.
