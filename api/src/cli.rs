@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
 use crate::commands;
+use crate::commands::model::arguments::ModelArguments;
 use crate::config::Config;
 
 /// Millwright, the factory's memory: every reading and every event in one provable log, knowledge and models folded from it.
@@ -58,6 +59,8 @@ enum Command {
     Demo(DemoArguments),
     /// Bring in history from CSV and JSON-lines files.
     Import(ImportArguments),
+    /// Models on a running server: register, show, promote, roll back, history, reproduce, compare; copy from and to MLflow.
+    Model(ModelArguments),
     /// Erase a person or a customer for ever, on a running server: `millwright erase person:P-17 --reason "left the company"`.
     Erase(EraseArguments),
     /// Drop the payloads that the retention classes of a running server let expire, as it does once a day by itself.
@@ -276,6 +279,7 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         }
         Command::Demo(arguments) => runtime.block_on(commands::demo::run(config, arguments, output)),
         Command::Import(arguments) => runtime.block_on(commands::import::run(config, arguments, output)),
+        Command::Model(ModelArguments { command }) => runtime.block_on(commands::model::run(command, output)),
         Command::Retention(arguments) => runtime.block_on(commands::erase::retention(arguments, output)),
         Command::Erase(arguments) => runtime.block_on(commands::erase::run(arguments, output)),
         Command::Verify(arguments) => runtime.block_on(commands::verify::run(config, arguments, output)),

@@ -18,7 +18,7 @@ pub const ENVIRONMENT_PREFIX: &str = "MILLWRIGHT_";
 const TOKEN_VARIABLE: &str = "MILLWRIGHT_TOKEN";
 
 /// The sections that hold numbers, true and false only.
-const NUMBER_SECTIONS: [&str; 3] = ["log", "limits", "tier"];
+const NUMBER_SECTIONS: [&str; 4] = ["log", "limits", "tier", "webhooks"];
 
 /// Everything that can be configured. Unknown keys are refused.
 #[derive(Clone, Debug, Deserialize)]
@@ -50,6 +50,16 @@ pub struct Config {
     pub privacy: PrivacyConfig,
     /// Payloads that are kept for a time only; everything else is kept for ever.
     pub retention: Vec<RetentionConfig>,
+    /// Where messages of webhooks may go.
+    pub webhooks: WebhooksConfig,
+}
+
+/// Where messages of webhooks may go.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WebhooksConfig {
+    /// Whether link-local addresses and metadata services of clouds are allowed, which hold credentials of the machine.
+    pub allow_link_local: bool,
 }
 
 /// Where sealed segments go when the log's folder need not keep them.
@@ -152,6 +162,7 @@ impl Default for Config {
             opcua: Vec::new(),
             privacy: PrivacyConfig::default(),
             retention: Vec::new(),
+            webhooks: WebhooksConfig::default(),
         }
     }
 }

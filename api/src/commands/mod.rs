@@ -5,6 +5,7 @@ pub mod demo;
 pub mod erase;
 pub mod gc;
 pub mod import;
+pub mod model;
 pub mod rebuild;
 pub mod replay;
 pub mod seal;

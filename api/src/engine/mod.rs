@@ -3,12 +3,14 @@
 pub mod privacy;
 mod rates;
 pub mod retention;
+mod webhooks;
 pub mod witnesses;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::webhooks::Webhooks;
 use anyhow::Context;
 use connectors::ingest::Ingest;
 use connectors::mqtt::{MqttConfig, MqttSource};
@@ -68,6 +70,8 @@ pub struct Engine {
     pub tracking: Tracking,
     /// The builder of datasets.
     pub dataset_builds: Builder,
+    /// Who is told what happens in the registry.
+    pub webhooks: Webhooks,
     /// The groups of competing consumers.
     pub groups: Groups,
     /// What signs the log's growth.
@@ -222,6 +226,7 @@ impl Engine {
         let progress = set.get(Models::NAME).cloned().context("the read model of models does not run")?;
         let dataset_builds = Builder::new(Arc::clone(&log), artifacts.clone(), stop_followers.clone());
         let registry = Arc::new(Registry::new(Arc::clone(&log), artifacts, read.models.clone(), progress));
+        let webhooks = webhooks::open(config, &log, &read, &set)?;
         let groups = Groups::open(Arc::clone(&log)).await.context("opening the groups of consumers")?;
         let reactors_dir = config.data_dir.join(folder::REACTORS);
         let rates = Rates::start(Arc::clone(&log), ingest.clone(), stop_followers.clone());
@@ -233,6 +238,7 @@ impl Engine {
             registry,
             tracking,
             dataset_builds,
+            webhooks,
             groups,
             notary,
             witnesses,
@@ -261,6 +267,7 @@ impl Engine {
         self.reactors
             .lock()
             .push(registry::predictions::start(registry, Some(dir), stop).context("starting the predictions")?);
+        self.webhooks.start(self.stop_followers.clone());
         Ok(())
     }
 

@@ -23,6 +23,7 @@ mod request;
 mod runs;
 mod search;
 mod sources;
+mod webhooks;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -192,6 +193,9 @@ fn registry_routes() -> Router<App> {
                 .post(registered_models::set_alias)
                 .delete(registered_models::delete_alias),
         )
+        .route("/webhooks", get(webhooks::list).post(webhooks::create))
+        .route("/webhooks/{id}", get(webhooks::get).patch(webhooks::update).delete(webhooks::delete))
+        .route("/webhooks/{id}/test", post(webhooks::test))
         .route("/model-versions/create", post(model_versions::create))
         .route("/model-versions/get", get(model_versions::get))
         .route("/model-versions/update", patch(model_versions::update))

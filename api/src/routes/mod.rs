@@ -22,6 +22,7 @@ pub mod state;
 pub mod trace;
 pub mod transparency;
 pub mod what_ran;
+pub mod webhooks;
 
 use std::sync::Arc;
 
@@ -149,6 +150,8 @@ pub fn all() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(governance::compare_versions))
         .routes(routes!(governance::train))
         .routes(routes!(governance::reproduce))
+        .routes(routes!(webhooks::webhooks))
+        .routes(routes!(webhooks::webhook))
         .routes(routes!(operations::discrepancies))
         .routes(routes!(operations::quarantine))
         .routes(routes!(operations::release))
