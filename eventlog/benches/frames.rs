@@ -132,6 +132,8 @@ fn shape(name: &str, series: &[Vec<Reading>]) {
     });
     measure("digest", count, || timed(|| frames::digest(&encoded.frame)));
     measure("decode", count, || timed(|| drop(frames::decode(&encoded.bytes).unwrap())));
+    let mut decoder = frames::Decoder::default();
+    measure("decode, frame after frame", count, || timed(|| drop(decoder.decode(&encoded.bytes).unwrap())));
     measure("summaries", count, || timed(|| frames::summaries(&encoded.bytes).unwrap()));
 }
 

@@ -307,15 +307,27 @@ async fn frames_appended(scratch: &Path) {
 }
 
 async fn read_all(log: &Arc<dyn EventLog>, page: usize) -> (Duration, u64, u64) {
-    let start = Instant::now();
+    let (took, records, bytes, _) = read_all_timed(log, page).await;
+    (took, records, bytes)
+}
+
+/// [`read_all`], with the time of the fastest full page from the question to the last drop: what counts on a machine that is shared.
+async fn read_all_timed(log: &Arc<dyn EventLog>, limit: usize) -> (Duration, u64, u64, Duration) {
+    let (start, mut fastest) = (Instant::now(), Duration::MAX);
     let (mut from, mut records, mut bytes) = (Position::START, 0_u64, 0_u64);
     while from < log.tail() {
-        let page = log.read(from, Direction::Forward, Filter::all(), page).await.unwrap();
+        let begun = Instant::now();
+        let page = log.read(from, Direction::Forward, Filter::all(), limit).await.unwrap();
         from = page.last().unwrap().position.next();
-        records += page.len() as u64;
+        let count = page.len();
+        records += count as u64;
         bytes += page.iter().map(|record| record.payload.len() as u64).sum::<u64>();
+        drop(page);
+        if count == limit {
+            fastest = fastest.min(begun.elapsed());
+        }
     }
-    (start.elapsed(), records, bytes)
+    (start.elapsed(), records, bytes, fastest)
 }
 
 async fn subscribe_all(log: &Arc<dyn EventLog>) -> (Duration, u64) {
@@ -339,6 +351,15 @@ async fn fill(log: &Arc<dyn EventLog>, records: u64, templates: &Templates) {
     }
 }
 
+/// The processor time that this process has taken: on a machine that is shared, the rate a core.
+fn processor_time() -> Duration {
+    let statistics = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = statistics.rsplit(") ").next().unwrap().split(' ').collect();
+    let ticks: u64 = fields[11..13].iter().map(|field| field.parse::<u64>().unwrap()).sum();
+    // Linux counts them in hundredths of a second for every program.
+    Duration::from_millis(ticks * 10)
+}
+
 /// From the page cache, one reader.
 async fn replay(scratch: &Path, templates: &Templates) {
     let directory = scratch.join("replay");
@@ -346,14 +367,24 @@ async fn replay(scratch: &Path, templates: &Templates) {
     fill(&log, 1_000_000, templates).await;
     for page in [100, 1_000, 10_000] {
         let mut rounds = Vec::new();
+        let begun = processor_time();
+        let (mut all, mut best) = (0, Duration::MAX);
         for _ in 0..ROUNDS {
-            let (took, records, _) = read_all(&log, page).await;
+            let (took, records, _, fastest) = read_all_timed(&log, page).await;
+            best = best.min(fastest);
             rounds.push(Measured::new(records, took, Vec::new()));
+            all += records;
         }
+        let processor = processor_time() - begun;
         Measured::median(rounds).print(&format!("replay in pages of {page}"), "records");
+        report("  of processor time", all, "records", processor);
+        report("  the fastest page", page as u64, "records", best);
     }
+    let begun = processor_time();
     let (took, records) = subscribe_all(&log).await;
+    let processor = processor_time() - begun;
     report("replay by a subscription", records, "records", took);
+    report("  of processor time", records, "records", processor);
     drop(log);
     let start = Instant::now();
     let verified = verify(&directory).unwrap();

@@ -82,11 +82,18 @@ impl Gather {
         if self.full { 0 } else { self.limit.records - self.records.len() }
     }
 
+    /// Makes room for so many records more, as far as they may fit.
+    pub(crate) fn expect(&mut self, records: usize) {
+        let by_bytes = self.limit.bytes.saturating_sub(self.bytes) / FIXED_BYTES;
+        self.records.reserve(records.min(self.room()).min(by_bytes));
+    }
+
     pub(crate) fn is_full(&self) -> bool {
         self.full
     }
 
     /// Takes a record, unless the page is full without it. The first one always fits.
+    #[inline]
     pub(crate) fn push(&mut self, record: Record) {
         if self.full {
             return;
@@ -114,8 +121,13 @@ impl Gather {
 
 /// The bytes that a record counts for in a page.
 pub(crate) fn weight(record: &Record) -> usize {
-    let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    let optional = |text: Option<&str>| text.map_or(0, str::len);
     let tags: usize = record.tags.iter().map(|tag| tag.as_str().len()).sum();
     let names = record.stream.as_str().len() + record.event_type.as_str().len() + record.actor.len();
-    FIXED_BYTES + names + tags + optional(&record.source) + optional(&record.external_id) + record.payload.len()
+    FIXED_BYTES
+        + names
+        + tags
+        + optional(record.source.as_deref())
+        + optional(record.external_id.as_deref())
+        + record.payload.len()
 }

@@ -1,6 +1,7 @@
 //! One event as given to the log, and as the log keeps it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -188,13 +189,13 @@ pub struct Record {
     /// When it happened; `None` means unknown.
     pub event_time: Option<Timestamp>,
     /// The system that the event comes from, when it is not ours.
-    pub source: Option<String>,
+    pub source: Option<Arc<str>>,
     /// The name of the event in its source.
     pub external_id: Option<String>,
-    /// What the event concerns.
-    pub tags: Vec<Tag>,
+    /// What the event concerns. Records that were read together share what is the same.
+    pub tags: Arc<[Tag]>,
     /// Who or what caused the append.
-    pub actor: String,
+    pub actor: Arc<str>,
     /// The conversation that the event belongs to.
     pub correlation_id: Option<Uuid>,
     /// The event that caused this one.
@@ -223,10 +224,10 @@ impl Record {
             event_type: event.event_type,
             schema_version: event.schema_version,
             event_time: event.event_time,
-            source: event.source,
+            source: event.source.map(Arc::from),
             external_id: event.external_id,
-            tags: event.tags,
-            actor: event.actor,
+            tags: event.tags.into(),
+            actor: event.actor.into(),
             correlation_id: event.correlation_id,
             causation_id: event.causation_id,
             data_key_id: event.data_key_id,
@@ -245,10 +246,10 @@ impl Record {
             event_type: self.event_type.clone(),
             schema_version: self.schema_version,
             event_time: self.event_time,
-            source: self.source.clone(),
+            source: self.source.as_deref().map(str::to_owned),
             external_id: self.external_id.clone(),
-            tags: self.tags.clone(),
-            actor: self.actor.clone(),
+            tags: self.tags.to_vec(),
+            actor: self.actor.as_ref().to_owned(),
             correlation_id: self.correlation_id,
             causation_id: self.causation_id,
             data_key_id: self.data_key_id,

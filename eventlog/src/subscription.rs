@@ -1,21 +1,22 @@
 //! Catch-up, then live: the same for every engine that can read pages and announce its tail.
 //!
-//! **The rule for slow consumers.** A subscription is pulled: it holds at most one page ([`SUBSCRIPTION_PAGE`] records and [`SUBSCRIPTION_PAGE_BYTES`], or a
-//! single larger record), and reads the next page when that one is used up, from wherever it stands. The writer announces its tail as one number and never
-//! waits for a reader, nothing is queued for a reader, and nobody is cut off for being slow: who falls behind is served from the files, and goes live
-//! again when it has caught up.
+//! **The rule for slow consumers.** A subscription is pulled: it holds at most two pages (each of [`SUBSCRIPTION_PAGE`] records and [`SUBSCRIPTION_PAGE_BYTES`],
+//! or a single larger record): the one that is being used up, and, while it is catching up, the next one, which is read meanwhile. The writer announces
+//! its tail as one number and never waits for a reader, nothing is queued for a reader, and nobody is cut off for being slow: who falls behind is
+//! served from the files, and goes live again when it has caught up.
 
 use std::collections::VecDeque;
 
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::page::PageLimit;
 use crate::{BoxStream, Filter, Page, Position, ReadError, Record};
 
-/// The most records that a subscription holds in memory.
+/// The most records of a page of a subscription.
 pub(crate) const SUBSCRIPTION_PAGE: usize = 500;
 
-/// The most bytes of records that a subscription holds in memory, unless a single record is larger.
+/// The most bytes of records of such a page, unless a single record is larger.
 pub(crate) const SUBSCRIPTION_PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// Reads pages forward; holds nothing that keeps the log open.
@@ -35,6 +36,21 @@ struct Follower<S> {
     next: Position,
     filter: Filter,
     buffer: VecDeque<Record>,
+    /// The page from `next` on, while it is read in advance.
+    ahead: Option<Ahead>,
+}
+
+/// A page that is being read.
+struct Ahead {
+    /// The tail before it was read.
+    tail: Position,
+    page: JoinHandle<Result<Page, ReadError>>,
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        self.page.abort();
+    }
 }
 
 /// Every matching record from a position on, for as long as the sender of `tail` lives.
@@ -44,7 +60,7 @@ pub(crate) fn follow(
     from: Position,
     filter: Filter,
 ) -> BoxStream<'static, Result<Record, ReadError>> {
-    let follower = Follower { source, tail, next: from, filter, buffer: VecDeque::new() };
+    let follower = Follower { source, tail, next: from, filter, buffer: VecDeque::new(), ahead: None };
     Box::pin(futures::stream::unfold(Some(follower), |follower| async move {
         let mut follower = follower?;
         match follower.next_record().await {
@@ -61,18 +77,38 @@ impl<S: PageSource> Follower<S> {
             if let Some(record) = self.buffer.pop_front() {
                 return Ok(Some(record));
             }
-            // Ordering: the tail is taken before the page is read. Whatever the page leaves out below this tail does not match the filter;
-            // what comes later announces itself.
-            let tail = *self.tail.borrow_and_update();
-            if self.next < tail {
-                let limit = PageLimit::within(SUBSCRIPTION_PAGE, SUBSCRIPTION_PAGE_BYTES);
-                let page = self.source.page(self.next, &self.filter, limit).await?;
-                let after_last = page.last().map_or(tail, |record| record.position.next());
-                self.next = page.next.unwrap_or_else(|| after_last.max(tail));
+            let ahead = match self.ahead.take() {
+                Some(ahead) => Some(ahead),
+                None => self.read_ahead(),
+            };
+            if let Some(mut ahead) = ahead {
+                let page = (&mut ahead.page).await;
+                let page = page.map_err(|error| ReadError::Index(format!("the read was broken off: {error}")))??;
+                let after_last = page.last().map_or(ahead.tail, |record| record.position.next());
+                // Whoever is not at the end yet will ask for the next page.
+                let is_catching_up = page.next.is_some();
+                self.next = page.next.unwrap_or_else(|| after_last.max(ahead.tail));
                 self.buffer.extend(page);
+                if is_catching_up {
+                    self.ahead = self.read_ahead();
+                }
             } else if self.tail.changed().await.is_err() {
                 return Ok(None);
             }
         }
+    }
+
+    /// Begins to read the next page, when there is any.
+    fn read_ahead(&mut self) -> Option<Ahead> {
+        // Ordering: the tail is taken before the page is read. Whatever the page leaves out below this tail does not match the filter;
+        // what comes later announces itself.
+        let tail = *self.tail.borrow_and_update();
+        if self.next >= tail {
+            return None;
+        }
+        let (source, filter, from) = (self.source.clone(), self.filter.clone(), self.next);
+        let limit = PageLimit::within(SUBSCRIPTION_PAGE, SUBSCRIPTION_PAGE_BYTES);
+        let page = tokio::spawn(async move { source.page(from, &filter, limit).await });
+        Some(Ahead { tail, page })
     }
 }

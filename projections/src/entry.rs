@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use domain::Event;
-use eventlog::frames::{self, Frame, Reading};
+use eventlog::frames::{self, Decoder, Frame, Reading};
 use eventlog::{
     ContentType, DigestAlgorithm, EventId, EventType, InvalidName, NewEvent, PayloadDigest, PayloadState, Position,
     Record, Revision, StreamId, Tag,
@@ -67,9 +67,14 @@ pub enum Content {
 impl Entry {
     /// Decodes a record. What cannot be decoded becomes [`Content::Unknown`]: the log is the truth, also where this program is too old for it.
     pub fn decode(record: Record) -> Self {
+        Self::decode_with(record, &mut Decoder::default())
+    }
+
+    /// [`decode`](Self::decode) for many records, whose frames have signals in common.
+    pub fn decode_with(record: Record, frames: &mut Decoder) -> Self {
         let content = match record.content_type {
             _ if record.payload_state != PayloadState::Present => Content::Gone { event_type: record.event_type },
-            ContentType::Frame => match frames::decode(&record.payload) {
+            ContentType::Frame => match frames.decode(&record.payload) {
                 Ok(frame) => Content::Readings(frame),
                 Err(error) => Content::Unknown { event_type: record.event_type, reason: error.to_string() },
             },
@@ -89,9 +94,9 @@ impl Entry {
             id: record.id,
             record_time: record.record_time,
             event_time: record.event_time,
-            source: record.source,
+            source: record.source.as_deref().map(str::to_owned),
             external_id: record.external_id,
-            actor: record.actor,
+            actor: record.actor.as_ref().to_owned(),
             causation_id: record.causation_id,
             content,
         }

@@ -1,5 +1,6 @@
 //! Reading the log in bounded pages.
 
+use eventlog::frames::Decoder;
 use eventlog::{Direction, EventLog, Filter, MAX_PAGE, Position, ReadError};
 
 use crate::Entry;
@@ -15,6 +16,7 @@ const FIRST_RECORDS: usize = 512;
 pub(crate) struct Pages {
     filter: Filter,
     limit: usize,
+    frames: Decoder,
 }
 
 /// Entries with the first position that they do not cover.
@@ -25,7 +27,7 @@ pub(crate) struct Page {
 
 impl Pages {
     pub fn new(filter: Filter) -> Self {
-        Self { filter, limit: FIRST_RECORDS }
+        Self { filter, limit: FIRST_RECORDS, frames: Decoder::default() }
     }
 
     /// The next page from a position on, not beyond `end` (exclusive) where one is given. A page can be empty and still cover positions.
@@ -49,7 +51,7 @@ impl Pages {
                 break;
             }
             through = through.max(record.position.next());
-            entries.push(Entry::decode(record));
+            entries.push(Entry::decode_with(record, &mut self.frames));
         }
         Ok(Page { entries, through })
     }

@@ -31,6 +31,9 @@ const AT_REVISION: usize = 8;
 pub(super) const AT_RECORD_TIME: usize = 16;
 const AT_LEAF: usize = 24;
 
+/// What every body begins with, up to the number of tags.
+const FIXED_BYTES: usize = 112;
+
 /// Where the flags stand in a record with its prefix.
 const AT_FLAGS: usize = 112;
 
@@ -142,29 +145,26 @@ pub(super) fn record_bytes(bytes: &[u8]) -> Option<usize> {
     Some(Fields::new(bytes).u32()? as usize + RECORD_PREFIX)
 }
 
-/// Reads one record (with its prefix) that `bytes` begins with, and checks its checksum. `bytes` are a part of `shared`, whose memory the payload shares.
-pub(super) fn read_record(bytes: &[u8], seed: u32, shared: &Bytes, names: &mut Names) -> Result<Stored, &'static str> {
+/// Reads one record (with its prefix) that `bytes` begins with, and checks its checksum.
+pub(super) fn read_view(bytes: &[u8], seed: u32) -> Result<View<'_>, &'static str> {
     let mut prefix = Fields::new(bytes);
     let (Some(length), Some(checksum)) = (prefix.u32(), prefix.u32()) else { return Err("the record is cut off") };
     let body = prefix.take(length as usize).ok_or("the record is cut off")?;
     if crc32c::crc32c_append(seed, body) != checksum {
         return Err("the checksum of the record does not fit");
     }
-    read_body(body, shared, names).ok_or("the fields of the record do not fit together")
+    View::of_body(body).ok_or(UNFIT)
 }
 
-fn read_body(body: &[u8], shared: &Bytes, names: &mut Names) -> Option<Stored> {
-    let mut fields = Fields::new(body);
-    let mut stored = read_head(&mut fields, names)?;
-    let payload_bytes = fields.u32()?;
-    let payload = fields.take(payload_bytes as usize)?;
-    let dropped = stored.record.payload_state == PayloadState::Dropped;
-    if !fields.is_empty() || (dropped && !payload.is_empty()) {
-        return None;
-    }
-    stored.record.payload = shared.slice_ref(payload);
-    Some(stored)
+/// Reads one record as [`read_view`] does. `bytes` are a part of `shared`, whose memory the payload shares.
+#[inline]
+pub(super) fn read_record(bytes: &[u8], seed: u32, shared: &Bytes, names: &mut Names) -> Result<Record, &'static str> {
+    let view = read_view(bytes, seed)?;
+    view.record(names, shared.slice_ref(view.payload)).ok_or(UNFIT)
 }
+
+/// What is said of a record whose checksum fits and whose fields do not.
+pub(super) const UNFIT: &str = "the fields of the record do not fit together";
 
 /// The body of a record up to its payload, which may be cut off: position and leaf digest stand at its start.
 pub(super) fn read_leaf_digest(record: &[u8]) -> Option<(Position, Digest)> {
@@ -176,63 +176,158 @@ pub(super) fn read_leaf_digest(record: &[u8]) -> Option<(Position, Digest)> {
 
 /// A record whose payload may be cut off, without its payload. No checksum covers it: whoever uses it compares its leaf with the stored digest.
 pub(super) fn read_record_head(record: &[u8]) -> Option<Stored> {
-    read_head(&mut Fields::new(record.get(RECORD_PREFIX..)?), &mut Names::default())
+    View::of_head(&mut Fields::new(record.get(RECORD_PREFIX..)?))?.stored(&mut Names::default(), Bytes::new())
 }
 
-fn read_head(fields: &mut Fields<'_>, names: &mut Names) -> Option<Stored> {
-    let position = Position::new(fields.u64()?);
-    let revision = Revision::new(fields.u64()?);
-    let record_time = timestamp(fields.i64()?)?;
-    let leaf = Digest::new(fields.array()?);
-    let id = EventId::new(Uuid::from_bytes(fields.array()?));
-    let digest = Digest::new(fields.array()?);
-    let flags = fields.u8()?;
-    let content_type = content_type(fields.u8()?)?;
-    let algorithm = algorithm(fields.u8()?)?;
-    if fields.u8()? != 0 || flags & UNKNOWN != 0 {
-        return None;
+/// The fields of a record where they stand in its bytes. Nothing is copied, and no name is validated yet.
+pub(super) struct View<'a> {
+    pub(super) position: Position,
+    pub(super) revision: Revision,
+    pub(super) record_time: Timestamp,
+    pub(super) leaf: Digest,
+    pub(super) id: EventId,
+    payload_digest: PayloadDigest,
+    flags: u8,
+    content_type: ContentType,
+    schema_version: u16,
+    pub(super) event_time: Option<Timestamp>,
+    correlation_id: Option<Uuid>,
+    causation_id: Option<Uuid>,
+    data_key_id: Option<Uuid>,
+    pub(super) stream: &'a [u8],
+    pub(super) event_type: &'a [u8],
+    actor: &'a [u8],
+    source: Option<&'a [u8]>,
+    external_id: Option<&'a [u8]>,
+    pub(super) tags: TagBytes<'a>,
+    pub(super) payload: &'a [u8],
+}
+
+/// The tags of a record, each with its length before it.
+#[derive(Clone, Copy)]
+pub(super) struct TagBytes<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) count: u16,
+}
+
+impl<'a> View<'a> {
+    /// The whole body of a record.
+    #[inline]
+    fn of_body(body: &'a [u8]) -> Option<Self> {
+        let mut fields = Fields::new(body);
+        let mut view = Self::of_head(&mut fields)?;
+        let payload_bytes = fields.u32()?;
+        view.payload = fields.take(payload_bytes as usize)?;
+        let fits = fields.is_empty() && (view.flags & PAYLOAD_DROPPED == 0 || view.payload.is_empty());
+        fits.then_some(view)
     }
-    let schema_version = fields.u16()?;
-    let tag_count = fields.u16()?;
-    let has = |flag: u8| flags & flag != 0;
-    let event_time = if has(HAS_EVENT_TIME) { Some(timestamp(fields.i64()?)?) } else { None };
-    let mut uuid = |flag: u8| -> Option<Option<Uuid>> {
-        if has(flag) { fields.array().map(|bytes| Some(Uuid::from_bytes(bytes))) } else { Some(None) }
-    };
-    let correlation_id = uuid(HAS_CORRELATION)?;
-    let causation_id = uuid(HAS_CAUSATION)?;
-    let data_key_id = uuid(HAS_DATA_KEY)?;
-    let stream = names.stream(fields.text_bytes()?)?;
-    let event_type = names.event_type(fields.text_bytes()?)?;
-    let actor = fields.text()?.to_owned();
-    let source = if has(HAS_SOURCE) { Some(fields.text()?.to_owned()) } else { None };
-    let external_id = if has(HAS_EXTERNAL_ID) { Some(fields.text()?.to_owned()) } else { None };
-    let mut tags = Vec::with_capacity(usize::from(tag_count).min(crate::admission::MAX_TAGS));
-    for _ in 0..tag_count {
-        tags.push(names.tag(fields.text_bytes()?)?);
+
+    /// A body up to its payload.
+    #[inline]
+    fn of_head(fields: &mut Fields<'a>) -> Option<Self> {
+        let mut fixed = Fields::new(fields.chunk::<FIXED_BYTES>()?);
+        let position = Position::new(fixed.u64()?);
+        let revision = Revision::new(fixed.u64()?);
+        let record_time = timestamp(fixed.i64()?)?;
+        let leaf = Digest::new(fixed.array()?);
+        let id = EventId::new(Uuid::from_bytes(fixed.array()?));
+        let digest = Digest::new(fixed.array()?);
+        let flags = fixed.u8()?;
+        let content_type = content_type(fixed.u8()?)?;
+        let algorithm = algorithm(fixed.u8()?)?;
+        if fixed.u8()? != 0 || flags & UNKNOWN != 0 {
+            return None;
+        }
+        let schema_version = fixed.u16()?;
+        let tag_count = fixed.u16()?;
+        let has = |flag: u8| flags & flag != 0;
+        let event_time = if has(HAS_EVENT_TIME) { Some(timestamp(fields.i64()?)?) } else { None };
+        let mut uuid = |flag: u8| -> Option<Option<Uuid>> {
+            if has(flag) { fields.array().map(|bytes| Some(Uuid::from_bytes(bytes))) } else { Some(None) }
+        };
+        let correlation_id = uuid(HAS_CORRELATION)?;
+        let causation_id = uuid(HAS_CAUSATION)?;
+        let data_key_id = uuid(HAS_DATA_KEY)?;
+        let stream = fields.text_bytes()?;
+        let event_type = fields.text_bytes()?;
+        let actor = fields.text_bytes()?;
+        let source = if has(HAS_SOURCE) { Some(fields.text_bytes()?) } else { None };
+        let external_id = if has(HAS_EXTERNAL_ID) { Some(fields.text_bytes()?) } else { None };
+        let from_tags_on = fields.rest();
+        for _ in 0..tag_count {
+            fields.text_bytes()?;
+        }
+        let tag_bytes = from_tags_on.len() - fields.rest().len();
+        let tags = TagBytes { bytes: from_tags_on.get(..tag_bytes)?, count: tag_count };
+        Some(Self {
+            position,
+            revision,
+            record_time,
+            leaf,
+            id,
+            payload_digest: PayloadDigest { algorithm, digest },
+            flags,
+            content_type,
+            schema_version,
+            event_time,
+            correlation_id,
+            causation_id,
+            data_key_id,
+            stream,
+            event_type,
+            actor,
+            source,
+            external_id,
+            tags,
+            payload: &[],
+        })
     }
-    let record = Record {
-        position,
-        revision,
-        record_time,
-        id,
-        stream,
-        event_type,
-        schema_version,
-        event_time,
-        source,
-        external_id,
-        tags,
-        actor,
-        correlation_id,
-        causation_id,
-        data_key_id,
-        content_type,
-        payload_digest: PayloadDigest { algorithm, digest },
-        payload_state: if has(PAYLOAD_DROPPED) { PayloadState::Dropped } else { PayloadState::Present },
-        payload: Bytes::new(),
-    };
-    Some(Stored { record, leaf })
+
+    /// Whether the texts that are no names are texts.
+    pub(super) fn has_texts(&self) -> bool {
+        let texts = [Some(self.actor), self.source, self.external_id];
+        texts.into_iter().flatten().all(|text| std::str::from_utf8(text).is_ok())
+    }
+
+    /// The record with this payload. `None` when a name is none.
+    #[inline]
+    pub(super) fn record(&self, names: &mut Names, payload: Bytes) -> Option<Record> {
+        let source = match self.source {
+            Some(source) => Some(names.text(source)?.clone()),
+            None => None,
+        };
+        let external_id = match self.external_id {
+            Some(external_id) => Some(std::str::from_utf8(external_id).ok()?.to_owned()),
+            None => None,
+        };
+        let dropped = self.flags & PAYLOAD_DROPPED != 0;
+        Some(Record {
+            stream: names.stream(self.stream)?.clone(),
+            event_type: names.event_type(self.event_type)?.clone(),
+            tags: names.tags(self.tags)?.clone(),
+            actor: names.text(self.actor)?.clone(),
+            position: self.position,
+            revision: self.revision,
+            record_time: self.record_time,
+            id: self.id,
+            schema_version: self.schema_version,
+            event_time: self.event_time,
+            source,
+            external_id,
+            correlation_id: self.correlation_id,
+            causation_id: self.causation_id,
+            data_key_id: self.data_key_id,
+            content_type: self.content_type,
+            payload_digest: self.payload_digest,
+            payload_state: if dropped { PayloadState::Dropped } else { PayloadState::Present },
+            payload,
+        })
+    }
+
+    /// The record with this payload, and its leaf digest.
+    pub(super) fn stored(&self, names: &mut Names, payload: Bytes) -> Option<Stored> {
+        Some(Stored { record: self.record(names, payload)?, leaf: self.leaf })
+    }
 }
 
 /// Encodes a record that is in a log already, its payload dropped or not.
@@ -257,9 +352,9 @@ pub(super) fn header_bytes(stored: &Stored) -> Vec<u8> {
 }
 
 /// Reads what [`header_bytes`] wrote: a record whose payload is still to be put in.
-pub(super) fn read_header(header: &[u8]) -> Option<Stored> {
+pub(super) fn read_header(header: &[u8]) -> Option<View<'_>> {
     let mut fields = Fields::new(header);
-    read_head(&mut fields, &mut Names::default()).filter(|_| fields.is_empty())
+    View::of_head(&mut fields).filter(|_| fields.is_empty())
 }
 
 pub(super) fn timestamp(nanoseconds: i64) -> Option<Timestamp> {

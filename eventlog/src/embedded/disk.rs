@@ -12,6 +12,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::buffer::spare_capacity;
 use rustix::fs::{FallocateFlags, FlockOperation};
 
 /// How a file is opened.
@@ -70,6 +71,11 @@ pub trait Disk: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// The operating system's reason.
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>>;
+
+    /// How many threads the engine may use at once where one would do. A disk that is to be asked in the same order every time says one.
+    fn threads(&self) -> usize {
+        1
+    }
 }
 
 /// A lock that ends when it is dropped.
@@ -147,6 +153,21 @@ pub trait DiskFile: fmt::Debug + Send + Sync + 'static {
         Ok(done)
     }
 
+    /// What was read is not what was written: whatever the file keeps of it in memory goes, and is read again.
+    fn forget(&self) {}
+
+    /// Appends up to so many bytes to the buffer, fewer only where the file ends; answers how many came.
+    ///
+    /// # Errors
+    /// The operating system's reason. What the buffer held before is still there.
+    fn read_append(&self, buffer: &mut Vec<u8>, bytes: usize, offset: u64) -> io::Result<usize> {
+        let start = buffer.len();
+        buffer.resize(start + bytes, 0);
+        let read = self.read_up_to(buffer.get_mut(start..).unwrap_or_default(), offset);
+        buffer.truncate(start + read.as_ref().map_or(0, |read| *read));
+        read
+    }
+
     /// Fills the buffer.
     ///
     /// # Errors
@@ -212,6 +233,10 @@ impl Disk for LocalDisk {
             Err(error) => Err(error.into()),
         }
     }
+
+    fn threads(&self) -> usize {
+        std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+    }
 }
 
 #[derive(Debug)]
@@ -236,6 +261,24 @@ impl DiskFile for LocalFile {
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         self.0.read_at(buffer, offset)
+    }
+
+    /// Into memory that nobody has filled with zeros before.
+    fn read_append(&self, buffer: &mut Vec<u8>, bytes: usize, offset: u64) -> io::Result<usize> {
+        let start = buffer.len();
+        let end = start + bytes;
+        buffer.reserve_exact(bytes);
+        while buffer.len() < end {
+            let at = offset + (buffer.len() - start) as u64;
+            match rustix::io::pread(&self.0, spare_capacity(buffer), at) {
+                Ok(0) => break,
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        // The memory may be larger than what was asked for.
+        buffer.truncate(end);
+        Ok(buffer.len() - start)
     }
 
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
@@ -303,6 +346,11 @@ impl Folder {
 
     pub(super) fn local(path: &Path) -> Self {
         Self::new(Arc::new(LocalDisk), path)
+    }
+
+    /// How many threads may use it at once.
+    pub(super) fn threads(&self) -> usize {
+        self.disk.threads().max(1)
     }
 
     /// The path, for messages.

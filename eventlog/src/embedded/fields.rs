@@ -20,6 +20,18 @@ impl<'a> Fields<'a> {
         Some(*taken)
     }
 
+    /// So many bytes where they are: fields of a length that the compiler knows need no further checks.
+    pub(super) fn chunk<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
+        let (taken, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    /// What was not taken yet.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.0
+    }
+
     pub(super) fn u8(&mut self) -> Option<u8> {
         self.array::<1>().map(|[byte]| byte)
     }

@@ -6,8 +6,10 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 use jiff::Timestamp;
 
+use super::codec::View;
 use super::happened::Happened;
 use super::index_file::FileIndex;
+use super::names::Names;
 use crate::{
     Category, EventId, EventType, NewEvent, Query, QueryItem, ReadError, Record, Revision, StreamId, Tag, TimeSpan,
 };
@@ -84,6 +86,15 @@ impl<'a> Indexed<'a> {
         Self { id: *id, stream, revision, event_type, tags, event_time: *event_time }
     }
 
+    /// `None` when a name of the record is none.
+    pub(super) fn of_view(view: &View<'_>, names: &'a mut Names) -> Option<Self> {
+        if !view.has_texts() {
+            return None;
+        }
+        let (stream, event_type, tags) = names.keys(view)?;
+        Some(Self { id: view.id, stream, revision: view.revision, event_type, tags, event_time: view.event_time })
+    }
+
     pub(super) fn of_record(record: &'a Record) -> Self {
         let Record { id, stream, revision, event_type, tags, event_time, .. } = record;
         Self { id: *id, stream, revision: *revision, event_type, tags, event_time: *event_time }
@@ -102,6 +113,16 @@ pub(super) struct MemoryIndex {
 }
 
 impl MemoryIndex {
+    /// An index with room for so many records.
+    pub(super) fn with_room(records: u64) -> Self {
+        let records = usize::try_from(records).unwrap_or(0);
+        Self {
+            offsets: Vec::with_capacity(records),
+            ids: HashMap::with_capacity_and_hasher(records, RandomState::default()),
+            ..Self::default()
+        }
+    }
+
     /// Adds the next record, which begins at this offset of the file.
     pub(super) fn push(&mut self, record: Indexed<'_>, offset: u32) {
         let row = u32::try_from(self.offsets.len()).unwrap_or(u32::MAX);

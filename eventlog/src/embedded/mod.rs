@@ -202,6 +202,7 @@ impl EmbeddedLog {
             store: Arc::clone(&store),
             sealing: options.sealing,
             tiering: options.tiering,
+            buckets: recovered.buckets,
             counters: Arc::clone(&counters),
             background: jobs.clone(),
             stop: Arc::clone(&stop_sealer),

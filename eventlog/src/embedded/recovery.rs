@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use uuid::Uuid;
 
-use super::codec::{Stored, read_record, record_bytes};
+use super::codec::{Stored, UNFIT, View, read_view, record_bytes};
 use super::disk::{Access, DiskFile, Folder, Lock};
 use super::error::OpenError;
 use super::index::{Index, Indexed, MemoryIndex};
@@ -17,11 +18,17 @@ use super::sealed::cache::Cache;
 use super::sealed::{self, SealedFile};
 use super::segment::{self, Found, HEADER_BYTES, Header};
 use super::store::Segment;
-use super::tier::{self, Marker, RemoteFile};
+use super::tier::{self, Buckets, Marker, RemoteFile};
 use super::{OpenReport, Options};
 use crate::transparency::{CHECKPOINT, stored_size};
 use crate::tree::Tree;
-use crate::{LogId, Position, Record};
+use crate::{LogId, Position};
+
+/// The most indexes that are built at once: each holds the index of a whole segment in memory.
+const MAX_BUILDERS: usize = 4;
+
+/// The most records that an index has room for from the start: how many a segment holds is its neighbour's word until it was read.
+const MAX_ROOM: u64 = 1 << 20;
 
 /// The file that is locked while a log is open for writing.
 const LOCK: &str = "lock";
@@ -48,6 +55,7 @@ pub(super) struct Recovered {
     pub(super) log: LogId,
     pub(super) segments: Vec<Arc<Segment>>,
     pub(super) cache: Arc<Cache>,
+    pub(super) buckets: Arc<Buckets>,
     pub(super) active: Active,
     pub(super) mark: MarkFile,
     pub(super) lock: Box<dyn Lock>,
@@ -70,11 +78,11 @@ pub(super) struct Walk {
     pub(super) stopped: &'static str,
 }
 
-/// Walks over every batch of a segment from its start, as long as they validate.
+/// Walks over every batch of a segment from its start, as long as they validate. Whoever visits the records validates their names.
 pub(super) fn walk(
     file: &dyn DiskFile,
     header: &Header,
-    mut visit: impl FnMut(&Stored, u64) -> Result<(), OpenError>,
+    mut visit: impl FnMut(&View<'_>, &Bytes, u64) -> Result<(), OpenError>,
 ) -> Result<Walk, OpenError> {
     let name = segment::name(header.number);
     let failed = || OpenError::io("reading", &name);
@@ -87,7 +95,6 @@ pub(super) fn walk(
         undeclared: Vec::new(),
         stopped: "",
     };
-    let mut names = Names::keeping();
     loop {
         let found = segment::batch_at(file, file_bytes, walk.offset, header.seed()).map_err(failed())?;
         let (batch, records, mut at, next) = match found {
@@ -106,18 +113,17 @@ pub(super) fn walk(
         let records = Bytes::from(records);
         let mut rest = records.as_ref();
         for _ in 0..batch.count {
-            let stored = read_record(rest, header.seed(), &records, &mut names)
-                .map_err(|reason| OpenError::corrupt(walk.next, &name, reason))?;
-            if stored.record.position != walk.next || stored.record.record_time < walk.time {
+            let view = read_view(rest, header.seed()).map_err(|reason| OpenError::corrupt(walk.next, &name, reason))?;
+            if view.position != walk.next || view.record_time < walk.time {
                 return Err(OpenError::corrupt(
                     walk.next,
                     &name,
                     "its position or record time does not follow the one before",
                 ));
             }
-            visit(&stored, at)?;
-            walk.tree.push(stored.leaf);
-            walk.time = stored.record.record_time;
+            visit(&view, &records, at)?;
+            walk.tree.push(view.leaf);
+            walk.time = view.record_time;
             walk.next = walk.next.next();
             let bytes = record_bytes(rest).unwrap_or(rest.len());
             at += bytes as u64;
@@ -130,12 +136,28 @@ pub(super) fn walk(
     }
 }
 
-/// Adds a record to an index, when its offset fits.
-fn index_record(index: &mut MemoryIndex, record: &Record, offset: u64, name: &str) -> Result<(), OpenError> {
-    let offset = u32::try_from(offset)
-        .map_err(|_| OpenError::corrupt(record.position, name, "the segment is larger than 4 GiB"))?;
-    index.push(Indexed::of_record(record), offset);
-    Ok(())
+/// [`walk`] over whole records.
+pub(super) fn walk_records(
+    file: &dyn DiskFile,
+    header: &Header,
+    mut visit: impl FnMut(Stored, u64) -> Result<(), OpenError>,
+) -> Result<Walk, OpenError> {
+    let mut names = Names::keeping();
+    walk(file, header, |view, shared, offset| {
+        let stored = view.stored(&mut names, shared.slice_ref(view.payload));
+        visit(stored.ok_or_else(|| OpenError::corrupt(view.position, &segment::name(header.number), UNFIT))?, offset)
+    })
+}
+
+/// [`walk`] that indexes the records.
+fn walk_index(file: &dyn DiskFile, header: &Header, index: &mut MemoryIndex) -> Result<Walk, OpenError> {
+    let mut names = Names::keeping();
+    walk(file, header, |view, _, offset| {
+        let corrupt = |reason| OpenError::corrupt(view.position, &segment::name(header.number), reason);
+        let offset = u32::try_from(offset).map_err(|_| corrupt("the segment is larger than 4 GiB"))?;
+        index.push(Indexed::of_view(view, &mut names).ok_or_else(|| corrupt(UNFIT))?, offset);
+        Ok(())
+    })
 }
 
 /// Opens the directory as a log, creating it when it is empty.
@@ -179,12 +201,14 @@ fn create(folder: &Folder, options: &Options, lock: Box<dyn Lock>) -> Result<Rec
         time,
     };
     let cache = Cache::new(options.sealed_cache_bytes);
-    Ok(Recovered { log, segments: vec![segment], cache, active, mark, lock, report })
+    let buckets = Buckets::of(options.tiering.as_ref());
+    Ok(Recovered { log, segments: vec![segment], cache, buckets, active, mark, lock, report })
 }
 
 fn reopen(folder: &Folder, options: &Options, lock: Box<dyn Lock>, numbers: &[u64]) -> Result<Recovered, OpenError> {
     let cache = Cache::new(options.sealed_cache_bytes);
-    let headers = headers(folder, numbers, &cache)?;
+    let buckets = Buckets::of(options.tiering.as_ref());
+    let headers = headers(folder, numbers, &cache, &buckets)?;
     let Some((Opened { file, header, .. }, closed)) = headers.split_last() else {
         return Err(OpenError::NoLog { directory: folder.shown() });
     };
@@ -193,17 +217,13 @@ fn reopen(folder: &Folder, options: &Options, lock: Box<dyn Lock>, numbers: &[u6
     let known = Known::read(folder, log)?;
     let mark = known.mark;
     let mut report = OpenReport { segments: headers.len(), ..OpenReport::default() };
-    let mut segments = Vec::with_capacity(headers.len());
-    for (index, opened) in closed.iter().enumerate() {
-        let next = headers.get(index + 1).map(|next| &next.header);
-        segments.push(closed_segment(folder, opened, next, &mut report)?);
-    }
+    let mut segments = closed_segments(folder, &headers, &mut report)?;
     let (segment, active) = last_segment(folder, options, (file, header), &known, &mut report)?;
     segments.push(segment);
     let mark_file = MarkFile::open(folder, log).map_err(OpenError::io("opening", mark::NAME))?;
     report.records = active.next.get();
     report.closed_in_order = mark.is_some_and(|mark| mark.closed && mark.tail == active.next);
-    Ok(Recovered { log, segments, cache, active, mark: mark_file, lock, report })
+    Ok(Recovered { log, segments, cache, buckets, active, mark: mark_file, lock, report })
 }
 
 /// What is known outside the segments of how far the log reached.
@@ -257,7 +277,7 @@ fn unsealed(folder: &Folder, number: u64) -> Result<Opened, OpenError> {
 }
 
 /// Opens a segment, the sealed form of it when there is one: that got its name only after it was compared with the other and synced.
-fn open_segment(folder: &Folder, number: u64, cache: &Arc<Cache>) -> Result<Opened, OpenError> {
+fn open_segment(folder: &Folder, number: u64, cache: &Arc<Cache>, buckets: &Arc<Buckets>) -> Result<Opened, OpenError> {
     let sealed = |folder| {
         let sealed = sealed::open(folder, number, cache)?;
         let (file, header) = (Arc::clone(&sealed.file), sealed.header.clone());
@@ -265,7 +285,7 @@ fn open_segment(folder: &Folder, number: u64, cache: &Arc<Cache>) -> Result<Open
     };
     let elsewhere_or = |unsealed: fn(&Folder, u64) -> Result<Opened, OpenError>| {
         let Some(marker) = Marker::read(folder, number)? else { return unsealed(folder, number) };
-        let file: Arc<dyn DiskFile> = Arc::new(RemoteFile::new(marker));
+        let file: Arc<dyn DiskFile> = Arc::new(RemoteFile::new(marker, buckets));
         let sealed = SealedFile::open(tier::name(number), Arc::clone(&file), cache)?;
         Ok(Opened { file, header: sealed.header.clone(), sealed: Some(Arc::new(sealed)) })
     };
@@ -312,10 +332,15 @@ pub(super) fn remove_indexes(folder: &Folder) -> Result<(), OpenError> {
 }
 
 /// Opens every segment and checks that each follows the one before.
-pub(super) fn headers(folder: &Folder, numbers: &[u64], cache: &Arc<Cache>) -> Result<Vec<Opened>, OpenError> {
+pub(super) fn headers(
+    folder: &Folder,
+    numbers: &[u64],
+    cache: &Arc<Cache>,
+    buckets: &Arc<Buckets>,
+) -> Result<Vec<Opened>, OpenError> {
     let mut headers: Vec<Opened> = Vec::with_capacity(numbers.len());
     for (index, number) in numbers.iter().enumerate() {
-        let opened = open_segment(folder, *number, cache)?;
+        let opened = open_segment(folder, *number, cache, buckets)?;
         let header = &opened.header;
         let base = headers.last().map_or(Position::START, |last| last.header.base);
         if *number != index as u64 {
@@ -342,48 +367,86 @@ pub(super) fn headers(folder: &Folder, numbers: &[u64], cache: &Arc<Cache>) -> R
     }
 }
 
-fn closed_segment(
-    folder: &Folder,
-    opened: &Opened,
-    next: Option<&Header>,
-    report: &mut OpenReport,
-) -> Result<Arc<Segment>, OpenError> {
+/// A closed segment with its index, where there is a file of it that fits.
+fn closed_segment(folder: &Folder, opened: &Opened, next: &Header) -> Result<(u64, Option<FileIndex>), OpenError> {
     let Opened { file, header, sealed } = opened;
-    let name = opened.name();
-    let segment = |index| match sealed {
-        Some(sealed) => Arc::new(Segment::sealed(Arc::clone(sealed), index)),
-        None => Arc::new(Segment::new(header.clone(), Arc::clone(file), index)),
-    };
-    let bytes = file.len().map_err(OpenError::io("reading", &name))?;
-    let rows = next.map_or(0, |next| next.base.get() - header.base.get());
-    if let (Some(sealed), Some(next)) = (sealed, next)
+    let bytes = file.len().map_err(OpenError::io("reading", &opened.name()))?;
+    let rows = next.base.get() - header.base.get();
+    if let Some(sealed) = sealed
         && (u64::from(sealed.facts.rows) != rows || sealed.facts.last_record_time != next.last_record_time)
     {
-        return Err(OpenError::corrupt(header.base, &name, "the next segment names another number of records or time"));
+        let reason = "the next segment names another number of records or time";
+        return Err(OpenError::corrupt(header.base, &opened.name(), reason));
     }
-    if let Some(index) = FileIndex::open(folder, header, bytes, rows) {
-        return Ok(segment(Index::File(index)));
-    }
-    let mut index = MemoryIndex::default();
-    let walk = walk_any(opened, |stored, offset| index_record(&mut index, &stored.record, offset, &name))?;
-    check_sealed(&walk, next, &name)?;
-    let index =
-        FileIndex::write(folder, header, bytes, &index).map_err(OpenError::io("writing the index of", &name))?;
-    report.indexes_rebuilt += 1;
-    Ok(segment(Index::File(index)))
+    Ok((bytes, FileIndex::open(folder, header, bytes, rows)))
 }
 
-/// Walks over every record of a segment, sealed or not. Records of sealed ones have no offset; the row stands in its place.
+/// The closed segments, each with its index. Indexes that are missing or do not fit are built anew, several at once.
+fn closed_segments(
+    folder: &Folder,
+    headers: &[Opened],
+    report: &mut OpenReport,
+) -> Result<Vec<Arc<Segment>>, OpenError> {
+    let mut found = Vec::with_capacity(headers.len());
+    for [opened, next] in headers.array_windows() {
+        let (bytes, index) = closed_segment(folder, opened, &next.header)?;
+        found.push((opened, &next.header, bytes, index));
+    }
+    report.indexes_rebuilt = found.iter().filter(|(_, _, _, index)| index.is_none()).count();
+    let missing = Mutex::new(found.iter_mut().filter(|(_, _, _, index)| index.is_none()));
+    // Each takes the next one that is missing, in their order.
+    let build = || loop {
+        let Some((opened, next, bytes, index)) = missing.lock().next() else { return Ok(()) };
+        let built = built_index(folder, opened, next, *bytes);
+        *index = Some(built.map_err(|error| (opened.header.number, error))?);
+    };
+    let builders = folder.threads().min(MAX_BUILDERS).min(report.indexes_rebuilt);
+    let outcomes: Vec<Result<(), (u64, OpenError)>> = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..builders).map(|_| scope.spawn(build)).collect();
+        let own = build();
+        let others =
+            others.into_iter().map(|other| other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        std::iter::once(own).chain(others).collect()
+    });
+    // Everything before a segment that fails was begun before it: the first failure is the same whoever meets it.
+    if let Some((_, error)) = outcomes.into_iter().filter_map(Result::err).min_by_key(|(number, _)| *number) {
+        return Err(error);
+    }
+    let segments = found.into_iter().filter_map(|(opened, _, _, index)| {
+        let index = Index::File(index?);
+        Some(Arc::new(match &opened.sealed {
+            Some(sealed) => Segment::sealed(Arc::clone(sealed), index),
+            None => Segment::new(opened.header.clone(), Arc::clone(&opened.file), index),
+        }))
+    });
+    Ok(segments.collect())
+}
+
+/// The index of a closed segment, from its records.
+fn built_index(folder: &Folder, opened: &Opened, next: &Header, bytes: u64) -> Result<FileIndex, OpenError> {
+    let (name, header) = (opened.name(), &opened.header);
+    let mut index = MemoryIndex::with_room((next.base.get() - header.base.get()).min(MAX_ROOM));
+    let walk = match &opened.sealed {
+        Some(sealed) => sealed::walk(sealed, |stored| {
+            // Records of sealed segments have no offset; the row stands in its place.
+            let row = stored.record.position.get() - header.base.get();
+            index.push(Indexed::of_record(&stored.record), u32::try_from(row).unwrap_or(u32::MAX));
+            Ok(())
+        })?,
+        None => walk_index(opened.file.as_ref(), header, &mut index)?,
+    };
+    check_sealed(&walk, Some(next), &name)?;
+    FileIndex::write(folder, header, bytes, &index).map_err(OpenError::io("writing the index of", &name))
+}
+
+/// Walks over every record of a segment, sealed or not.
 pub(super) fn walk_any(
     opened: &Opened,
-    mut visit: impl FnMut(&Stored, u64) -> Result<(), OpenError>,
+    mut visit: impl FnMut(&Stored) -> Result<(), OpenError>,
 ) -> Result<Walk, OpenError> {
     match &opened.sealed {
-        Some(sealed) => sealed::walk(sealed, |stored| {
-            let row = stored.record.position.get() - opened.header.base.get();
-            visit(stored, row)
-        }),
-        None => walk(opened.file.as_ref(), &opened.header, visit),
+        Some(sealed) => sealed::walk(sealed, visit),
+        None => walk_records(opened.file.as_ref(), &opened.header, |stored, _| visit(&stored)),
     }
 }
 
@@ -456,7 +519,7 @@ fn last_segment(
     let name = segment::name(header.number);
     let failed = |action| OpenError::io(action, &name);
     let mut index = MemoryIndex::default();
-    let walk = walk(reader.as_ref(), header, |stored, offset| index_record(&mut index, &stored.record, offset, &name))?;
+    let walk = walk_index(reader.as_ref(), header, &mut index)?;
     damage_at_tail(reader.as_ref(), header, &walk, known)?;
     let (file, _) = segment::open(folder, header.number, Access::Write)?;
     let torn = segment::bytes_in_use(file.as_ref(), walk.offset).map_err(failed("reading"))?;

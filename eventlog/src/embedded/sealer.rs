@@ -16,7 +16,7 @@ use super::index_file::FileIndex;
 use super::sealed::{self, SealError, SealedFile, Source};
 use super::segment;
 use super::store::{Segment, Store};
-use super::tier::{self, RemoteFile, Tiering};
+use super::tier::{self, Buckets, RemoteFile, Tiering};
 use crate::{PayloadState, Position};
 
 /// The most requests that wait for the thread.
@@ -115,6 +115,7 @@ pub(super) struct Sealer {
     pub(super) store: Arc<Store>,
     pub(super) sealing: Option<Sealing>,
     pub(super) tiering: Option<Tiering>,
+    pub(super) buckets: Arc<Buckets>,
     pub(super) counters: Arc<Counters>,
     pub(super) background: SyncSender<Job>,
     pub(super) stop: Arc<AtomicBool>,
@@ -199,7 +200,8 @@ impl Sealer {
         let place = (&local.file, local.trailer.directory_at);
         let marker = tier::upload(&self.folder, &tiering.bucket, number, place, self.store.log)
             .map_err(SealError::io("moving into the bucket", &local.name))?;
-        let remote = SealedFile::open(tier::name(number), Arc::new(RemoteFile::new(marker)), self.store.cache())?;
+        let remote =
+            SealedFile::open(tier::name(number), Arc::new(RemoteFile::new(marker, &self.buckets)), self.store.cache())?;
         let rows = u64::from(local.facts.rows);
         let index = FileIndex::open(&self.folder, &local.header, local.trailer.file_bytes, rows);
         // Without its index the segment stays where it is: that would have to be built from the bucket.
@@ -215,7 +217,7 @@ impl Sealer {
         for number in tier::list(&self.folder)? {
             let name = sealed::name(number);
             match self.folder.open(&name, Access::Read) {
-                Ok(file) => tier::forget_stale(&self.folder, number, file.as_ref())
+                Ok(file) => tier::forget_stale(&self.folder, number, file.as_ref(), &self.buckets)
                     .map_err(SealError::io("deleting the object of", &name))?,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => return Err(SealError::io("opening", &name)(error)),

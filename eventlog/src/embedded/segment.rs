@@ -194,8 +194,8 @@ pub(super) fn batch_at(file: &dyn DiskFile, file_bytes: u64, offset: u64, seed: 
     if end > file_bytes || header.count == 0 {
         return Ok(Found::Nothing("the batch header does not fit"));
     }
-    let mut records = vec![0; header.length as usize];
-    if file.read_up_to(&mut records, records_at)? < records.len() {
+    let mut records = Vec::new();
+    if file.read_append(&mut records, header.length as usize, records_at)? < header.length as usize {
         return Ok(Found::Nothing("the file ends within the batch"));
     }
     if batch_checksum(&bytes, &records, seed) != header.checksum {

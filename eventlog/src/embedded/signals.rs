@@ -99,7 +99,7 @@ impl Store {
                 continue;
             }
             let mut records = Vec::new();
-            self.reading(|names| segment.run((row, 1), &mut records, names))?;
+            self.reading(|names| segment.run((row, 1), names, |record| records.push(record)))?;
             for record in &records {
                 if !filling.take_frame(record, query)? {
                     return Ok(false);
@@ -130,7 +130,7 @@ impl Store {
             }
             let mut records = Vec::new();
             let row = held.rows;
-            self.reading(|names| segment.run((row, count), &mut records, names))?;
+            self.reading(|names| segment.run((row, count), names, |record| records.push(record)))?;
             for (index, record) in records.iter().enumerate() {
                 held.add(row + index as u32, record);
             }

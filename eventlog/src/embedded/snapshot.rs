@@ -5,7 +5,7 @@ use std::path::Path;
 use super::disk::{Access, Folder, LocalDisk};
 use super::error::OpenError;
 use super::mark::{self, Mark};
-use super::recovery::{headers, numbers, walk};
+use super::recovery::{headers, numbers, walk_records};
 use super::sealed::cache::Cache;
 use super::segment;
 use crate::{Digest, LogId, Position};
@@ -41,7 +41,7 @@ pub struct Snapshot {
 pub fn snapshot(directory: &Path) -> Result<Snapshot, OpenError> {
     let folder = Folder::local(directory);
     // Nothing of sealed segments but their heads is read here.
-    let headers = headers(&folder, &numbers(&folder)?, &Cache::new(0))?;
+    let headers = headers(&folder, &numbers(&folder)?, &Cache::new(0), &std::sync::Arc::default())?;
     let Some((newest, closed)) = headers.split_last() else {
         return Err(OpenError::NoLog { directory: folder.shown() });
     };
@@ -54,7 +54,7 @@ pub fn snapshot(directory: &Path) -> Result<Snapshot, OpenError> {
         files.push(SnapshotFile { name, bytes, closed: true });
     }
     let last = &newest.header;
-    let walked = walk(newest.file.as_ref(), last, |_, _| Ok(()))?;
+    let walked = walk_records(newest.file.as_ref(), last, |_, _| Ok(()))?;
     files.push(SnapshotFile { name: segment::name(last.number), bytes: walked.offset, closed: false });
     Ok(Snapshot { log: last.log, tail: walked.next, root: walked.tree.root(), files })
 }

@@ -95,18 +95,18 @@ impl Segment {
         Ok(())
     }
 
-    /// Reads `count` rows from `row` on.
+    /// Hands over `count` rows from `row` on.
     pub(super) fn run(
         &self,
         (row, count): (u32, u32),
-        records: &mut Vec<Record>,
         names: &mut Names,
+        mut visit: impl FnMut(Record),
     ) -> Result<(), ReadError> {
         if let Some(sealed) = &self.sealed {
-            return sealed.records(row, count, records);
+            return sealed.records(row, count, names, visit);
         }
         let offsets = self.run_offsets(row, count)?;
-        parts(row, &offsets).into_iter().try_for_each(|(row, offsets)| self.chunk(row, offsets, records, names))
+        parts(row, &offsets).into_iter().try_for_each(|(row, offsets)| self.chunk(row, offsets, names, &mut visit))
     }
 
     /// Reads `count` rows from `row` on, or from the last of them down to `row`, until the page is full.
@@ -117,6 +117,7 @@ impl Segment {
         gather: &mut Gather,
         names: &mut Names,
     ) -> Result<(), ReadError> {
+        gather.expect(count as usize);
         let offsets = if self.sealed.is_some() { Vec::new() } else { self.run_offsets(row, count)? };
         // What is read at once stays small in bytes, since the page may be full after a part of it.
         let mut parts: Vec<(u32, u32)> = match &self.sealed {
@@ -130,20 +131,18 @@ impl Segment {
             parts.reverse();
         }
         let first = row;
-        let mut records = Vec::new();
+        let mut turned = Vec::new();
         for (row, count) in parts {
             if gather.is_full() {
                 break;
             }
+            let take = |record| if downward { turned.push(record) } else { gather.push(record) };
             let at = (row - first) as usize;
             match (&self.sealed, offsets.get(at..at + count as usize)) {
-                (Some(sealed), _) => sealed.records(row, count, &mut records)?,
-                (None, offsets) => self.chunk(row, offsets.unwrap_or_default(), &mut records, names)?,
+                (Some(sealed), _) => sealed.records(row, count, names, take)?,
+                (None, offsets) => self.chunk(row, offsets.unwrap_or_default(), names, take)?,
             }
-            if downward {
-                records.reverse();
-            }
-            records.drain(..).for_each(|record| gather.push(record));
+            turned.drain(..).rev().for_each(|record| gather.push(record));
         }
         Ok(())
     }
@@ -157,12 +156,21 @@ impl Segment {
     }
 
     /// Reads the rows at these offsets in one go.
-    fn chunk(&self, row: u32, offsets: &[u32], records: &mut Vec<Record>, names: &mut Names) -> Result<(), ReadError> {
+    fn chunk(
+        &self,
+        row: u32,
+        offsets: &[u32],
+        names: &mut Names,
+        mut visit: impl FnMut(Record),
+    ) -> Result<(), ReadError> {
         let (Some(start), Some(last)) = (offsets.first().copied(), offsets.last().copied()) else { return Ok(()) };
         let last_at = (last - start) as usize;
-        let mut buffer = vec![0; last_at + LAST_RECORD_GUESS];
-        let read = self.file.read_up_to(&mut buffer, u64::from(start)).map_err(read_io(&self.name))?;
-        buffer.truncate(read);
+        let mut buffer = Vec::new();
+        let read = |buffer: &mut Vec<u8>, bytes| {
+            let at = u64::from(start) + buffer.len() as u64;
+            self.file.read_append(buffer, bytes, at).map_err(read_io(&self.name))
+        };
+        read(&mut buffer, last_at + LAST_RECORD_GUESS)?;
         let last_row = row + offsets.len() as u32 - 1;
         let needed = buffer.get(last_at..).and_then(record_bytes).map(|bytes| last_at + bytes);
         let needed = needed.ok_or_else(|| self.corrupt(last_row, "the file ends before the record"))?;
@@ -171,20 +179,19 @@ impl Segment {
             if needed - last_at > crate::MAX_PAYLOAD_BYTES + (1 << 17) {
                 return Err(self.corrupt(last_row, "the length of the record is impossible"));
             }
-            let have = buffer.len();
-            buffer.resize(needed, 0);
-            let rest = buffer.get_mut(have..).unwrap_or_default();
-            self.file.read_exact_at(rest, u64::from(start) + have as u64).map_err(read_io(&self.name))?;
+            let missing = needed - buffer.len();
+            if read(&mut buffer, missing)? < missing {
+                return Err(self.corrupt(last_row, "the file ends before the record"));
+            }
         }
-        let buffer = Bytes::from(buffer);
+        let (buffer, seed) = (Bytes::from(buffer), self.header.seed());
         for (row, offset) in (row..).zip(offsets) {
             let bytes = buffer.get((offset - start) as usize..).unwrap_or_default();
-            let stored =
-                read_record(bytes, self.header.seed(), &buffer, names).map_err(|reason| self.corrupt(row, reason))?;
-            if stored.record.position != self.position(row) {
+            let record = read_record(bytes, seed, &buffer, names).map_err(|reason| self.corrupt(row, reason))?;
+            if record.position != self.position(row) {
                 return Err(self.corrupt(row, "another record stands in its place"));
             }
-            records.push(stored.record);
+            visit(record);
         }
         Ok(())
     }
@@ -279,9 +286,18 @@ impl Store {
         let tail = self.tail();
         let segments = self.segments();
         let mut gather = Gather::new(limit);
-        let take = |segment: &Arc<Segment>, gather: &mut Gather| {
-            let rows = rows_of(segment, from, direction, query, (tail, gather.room()))?;
-            self.reading(|names| segment.records(&rows, gather, names))
+        let take = |segment: &Arc<Segment>, gather: &mut Gather| match rows_of(
+            segment,
+            from,
+            direction,
+            query,
+            (tail, gather.room()),
+        )? {
+            Rows::Run(row, count) => {
+                let downward = direction == Direction::Backward;
+                self.reading(|names| segment.gather((row, count), downward, gather, names))
+            }
+            Rows::Listed(rows) => self.reading(|names| segment.records(&rows, gather, names)),
         };
         match direction {
             Direction::Forward => {
@@ -414,8 +430,12 @@ impl Store {
         let segments = self.segments();
         let skip = segments.partition_point(|segment| segment.header.base <= from).saturating_sub(1);
         for segment in segments.iter().skip(skip) {
-            if let Some(row) = rows_of(segment, from, Direction::Forward, query, (end, 1))?.first() {
-                return Ok(Some(segment.position(*row)));
+            let row = match rows_of(segment, from, Direction::Forward, query, (end, 1))? {
+                Rows::Run(row, count) => (count > 0).then_some(row),
+                Rows::Listed(rows) => rows.first().copied(),
+            };
+            if let Some(row) = row {
+                return Ok(Some(segment.position(row)));
             }
         }
         Ok(None)
@@ -456,6 +476,14 @@ fn rows_in(segments: &[Arc<Segment>], next: usize, segment: &Segment) -> u32 {
     segments.get(next).map_or(u32::MAX, |next| segment.rows_below(next.header.base))
 }
 
+/// Which rows of a segment are read.
+enum Rows {
+    /// So many from a row on, all of them.
+    Run(u32, u32),
+    /// These, in the direction of the read.
+    Listed(Vec<u32>),
+}
+
 /// The first `limit` rows of one segment in the direction, below `end`, that match.
 fn rows_of(
     segment: &Segment,
@@ -463,7 +491,7 @@ fn rows_of(
     direction: Direction,
     query: &Query,
     (end, limit): (Position, usize),
-) -> Result<Vec<u32>, ReadError> {
+) -> Result<Rows, ReadError> {
     let index = segment.index.read();
     let count = match &*index {
         Index::Memory(index) => index.offsets.len() as u32,
@@ -476,13 +504,14 @@ fn rows_of(
         Direction::Backward if from < base => (0, 0),
         Direction::Backward => (0, count.min(segment.rows_below(from.next()))),
     };
-    let whole = query.items.is_empty();
-    let matching = if whole { Vec::new() } else { index.matching(query, high)? };
+    if query.items.is_empty() {
+        let taken = (high - low).min(u32::try_from(limit).unwrap_or(u32::MAX));
+        return Ok(Rows::Run(if direction == Direction::Forward { low } else { high - taken }, taken));
+    }
+    let matching = index.matching(query, high)?;
     let matching = matching.get(matching.partition_point(|row| *row < low)..).unwrap_or_default();
-    Ok(match (direction, whole) {
-        (Direction::Forward, true) => (low..high).take(limit).collect(),
-        (Direction::Backward, true) => (low..high).rev().take(limit).collect(),
-        (Direction::Forward, false) => matching.iter().copied().take(limit).collect(),
-        (Direction::Backward, false) => matching.iter().rev().copied().take(limit).collect(),
-    })
+    Ok(Rows::Listed(match direction {
+        Direction::Forward => matching.iter().copied().take(limit).collect(),
+        Direction::Backward => matching.iter().rev().copied().take(limit).collect(),
+    }))
 }

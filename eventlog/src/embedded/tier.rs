@@ -8,6 +8,7 @@
 //! Where a crash left both, the local file counts. A marker that names another object than the local file is out of date (payloads were dropped), and that object is
 //! deleted before the marker is.
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, OnceLock};
 
@@ -178,10 +179,33 @@ pub(super) fn is_unreachable(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|source| source.is::<TierError>())
 }
 
+/// The buckets that were opened, so that the segments in one of them share its connections.
+#[derive(Debug, Default)]
+pub(super) struct Buckets(Mutex<HashMap<String, Bucket>>);
+
+impl Buckets {
+    /// The bucket of the options counts as opened.
+    pub(super) fn of(tiering: Option<&Tiering>) -> Arc<Self> {
+        let known = tiering.map(|tiering| (tiering.bucket.address.clone(), tiering.bucket.clone()));
+        Arc::new(Self(Mutex::new(known.into_iter().collect())))
+    }
+
+    /// The bucket that a marker names.
+    fn open(&self, marker: &Marker) -> io::Result<Bucket> {
+        let Marker { address, object, .. } = marker;
+        if let Some(bucket) = self.0.lock().get(address) {
+            return Ok(bucket.clone());
+        }
+        let bucket = Bucket::open(address).map_err(|error| failed("opening", object, address)(error.into()))?;
+        self.0.lock().insert(address.clone(), bucket.clone());
+        Ok(bucket)
+    }
+}
+
 /// A sealed segment in a bucket.
 pub(super) struct RemoteFile {
     marker: Marker,
-    bucket: Mutex<Option<Bucket>>,
+    buckets: Arc<Buckets>,
     pieces: Mutex<LruCache<u64, Bytes>>,
 }
 
@@ -196,8 +220,8 @@ impl std::fmt::Debug for RemoteFile {
 }
 
 impl RemoteFile {
-    pub(super) fn new(marker: Marker) -> Self {
-        Self { marker, bucket: Mutex::new(None), pieces: Mutex::new(LruCache::unbounded()) }
+    pub(super) fn new(marker: Marker, buckets: &Arc<Buckets>) -> Self {
+        Self { marker, buckets: Arc::clone(buckets), pieces: Mutex::new(LruCache::unbounded()) }
     }
 
     fn piece(&self, index: u64) -> io::Result<Bytes> {
@@ -205,16 +229,15 @@ impl RemoteFile {
             return Ok(piece.clone());
         }
         let Marker { address, object, file_bytes, .. } = &self.marker;
-        let known = self.bucket.lock().clone();
-        let bucket = match known {
-            Some(bucket) => bucket,
-            None => Bucket::open(address).map_err(|error| failed("opening", object, address)(error.into()))?,
-        };
-        *self.bucket.lock() = Some(bucket.clone());
+        let bucket = self.buckets.open(&self.marker)?;
         let range = index * PIECE_BYTES..((index + 1) * PIECE_BYTES).min(*file_bytes);
         let path = Path::from(object.as_str());
-        let piece = wait(async { bucket.store.get_range(&path, range).await })?;
+        let piece = wait(async { bucket.store.get_range(&path, range.clone()).await })?;
         let piece = piece.map_err(|error| failed("reading", object, address)(error.into()))?;
+        if piece.len() as u64 != range.end - range.start {
+            let reason = format!("it answered {} bytes of {}", piece.len(), range.end - range.start);
+            return Err(failed("reading", object, address)(reason.into()));
+        }
         let mut pieces = self.pieces.lock();
         pieces.put(index, piece.clone());
         if pieces.len() > KEPT_PIECES {
@@ -253,6 +276,10 @@ impl DiskFile for RemoteFile {
         }
         let index = offset / PIECE_BYTES;
         Ok(copied(&self.piece(index)?, index * PIECE_BYTES, buffer, offset))
+    }
+
+    fn forget(&self) {
+        self.pieces.lock().clear();
     }
 
     fn write_all_at(&self, _bytes: &[u8], _offset: u64) -> io::Result<()> {
@@ -345,7 +372,7 @@ fn digest_of(file: &dyn DiskFile, file_bytes: u64) -> io::Result<Digest> {
 }
 
 /// Deletes the object that a marker names, when it is not that of the local file, and then the marker.
-pub(super) fn forget_stale(folder: &Folder, number: u64, local: &dyn DiskFile) -> io::Result<()> {
+pub(super) fn forget_stale(folder: &Folder, number: u64, local: &dyn DiskFile, buckets: &Buckets) -> io::Result<()> {
     let marker = match Marker::read(folder, number) {
         Ok(Some(marker)) => marker,
         Ok(None) => return Ok(()),
@@ -355,7 +382,7 @@ pub(super) fn forget_stale(folder: &Folder, number: u64, local: &dyn DiskFile) -
         return Ok(());
     }
     let Marker { address, object, .. } = &marker;
-    let bucket = Bucket::open(address).map_err(|error| failed("opening", object, address)(error.into()))?;
+    let bucket = buckets.open(&marker)?;
     let path = Path::from(object.as_str());
     match wait(async { bucket.store.delete(&path).await })? {
         Ok(()) | Err(object_store::Error::NotFound { .. }) => {}

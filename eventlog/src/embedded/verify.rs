@@ -103,12 +103,12 @@ fn verify_folder(folder: &Folder, each: &mut dyn FnMut(&Record)) -> Result<Verif
     };
     let (_, newest) = segment::open(folder, newest, Access::Read)?;
     let known = Known::read(folder, newest.log)?;
-    let headers = headers(folder, &numbers(folder)?, &Cache::new(CACHE_BYTES))?;
+    let headers = headers(folder, &numbers(folder)?, &Cache::new(CACHE_BYTES), &Arc::default())?;
     let mut checker = Checker::new(newest.log);
     for (index, opened) in headers.iter().enumerate() {
         let (file, header, name) = (&opened.file, &opened.header, opened.name());
         let mut problem = None;
-        let walked = walk_any(opened, |stored, _| {
+        let walked = walk_any(opened, |stored| {
             checker.check(stored, &name).map_err(|error| {
                 let refused = OpenError::corrupt(stored.record.position, &name, error.to_string());
                 problem = Some(error);

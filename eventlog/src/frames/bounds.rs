@@ -14,12 +14,15 @@ pub(super) fn of(values: &Values) -> [u64; 2] {
             let greatest = values.iter().copied().max().unwrap_or(0);
             [least, greatest].map(i64::cast_unsigned)
         }
-        Values::Float(values) => {
-            let numbers = || values.iter().copied().filter(|value| !value.is_nan());
-            let least = numbers().min_by(f64::total_cmp).unwrap_or(f64::NAN);
-            let greatest = numbers().max_by(f64::total_cmp).unwrap_or(f64::NAN);
-            [least, greatest].map(f64::to_bits)
-        }
+        Values::Float(values) => of_floats(values),
         Values::Text(_) => [0, 0],
     }
+}
+
+/// [`of`] doubles.
+pub(super) fn of_floats(values: &[f64]) -> [u64; 2] {
+    let numbers = || values.iter().copied().filter(|value| !value.is_nan());
+    let least = numbers().min_by(f64::total_cmp).unwrap_or(f64::NAN);
+    let greatest = numbers().max_by(f64::total_cmp).unwrap_or(f64::NAN);
+    [least, greatest].map(f64::to_bits)
 }

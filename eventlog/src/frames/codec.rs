@@ -110,10 +110,24 @@ fn bytes(frame: &Frame) -> Result<Bytes, FrameError> {
 /// # Errors
 /// [`FrameError::Damaged`] when the bytes are not a frame.
 pub fn decode(payload: &[u8]) -> Result<Frame, FrameError> {
-    match version(payload)? {
-        (1, bytes) => v1::decode(bytes, |_| true),
-        (2, _) => v2::decode(payload, None),
-        (version, _) => Err(unknown(version)),
+    Decoder::default().decode(payload)
+}
+
+/// Decodes many frames: what one of them has in common with those before (the ids of its signals, memory to work in) is made once.
+#[derive(Debug, Default)]
+pub struct Decoder(v2::Workspace);
+
+impl Decoder {
+    /// [`decode`].
+    ///
+    /// # Errors
+    /// [`FrameError::Damaged`] when the bytes are not a frame.
+    pub fn decode(&mut self, payload: &[u8]) -> Result<Frame, FrameError> {
+        match version(payload)? {
+            (1, bytes) => v1::decode(bytes, |_| true),
+            (2, _) => v2::decode(payload, &mut self.0, None),
+            (version, _) => Err(unknown(version)),
+        }
     }
 }
 
@@ -124,7 +138,7 @@ pub fn decode(payload: &[u8]) -> Result<Frame, FrameError> {
 pub fn decode_columns(payload: &[u8], mut wanted: impl FnMut(&ColumnSummary) -> bool) -> Result<Frame, FrameError> {
     match version(payload)? {
         (1, bytes) => v1::decode(bytes, wanted),
-        (2, _) => v2::decode(payload, Some(&mut wanted)),
+        (2, _) => v2::decode(payload, &mut v2::Workspace::default(), Some(&mut wanted)),
         (version, _) => Err(unknown(version)),
     }
 }

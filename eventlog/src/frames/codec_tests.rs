@@ -326,7 +326,7 @@ fn columns_share_their_moments_and_counts() {
     let decoded = decode(&encoded.bytes).unwrap();
     for frame in [encoded.frame, decoded] {
         for column in &frame.columns {
-            assert!(Arc::ptr_eq(&column.times_ns, &frame.columns[0].times_ns));
+            assert!(column.times_ns.is_same(&frame.columns[0].times_ns));
             assert!(column.sequences.shares(&frame.columns[0].sequences));
         }
     }
@@ -339,7 +339,7 @@ fn columns_that_cannot_be_a_frame_are_refused() {
         first_row: 0,
         times_ns: times.into(),
         sequences: Sequences::NONE,
-        values: Values::Integer(vec![1; times.len()]),
+        values: Values::Integer(vec![1; times.len()].into()),
         statuses: Statuses::all(times.len(), StatusCode::GOOD),
     };
     assert_eq!(encode_columns(vec![column("b", &[1, 1]), column("a", &[5])]).unwrap().frame.columns[1].first_row, 1);
@@ -350,12 +350,12 @@ fn columns_that_cannot_be_a_frame_are_refused() {
         vec![column("a", &[1]), column("b", &[])],
         vec![column("a", &[2, 1])],
         vec![column("a", &[1]), column("a", &[2])],
-        vec![Column { values: Values::Integer(vec![1; 3]), ..column("a", &[1, 2]) }],
+        vec![Column { values: Values::Integer(vec![1; 3].into()), ..column("a", &[1, 2]) }],
         vec![Column { statuses: Statuses::all(1, StatusCode::GOOD), ..column("a", &[1, 2]) }],
         vec![Column { sequences: vec![Some(1)].into(), ..column("a", &[1, 2]) }],
         vec![Column { sequences: vec![Some(2), Some(1)].into(), ..column("a", &[1, 1]) }],
         vec![Column { sequences: vec![Some(2), None].into(), ..column("a", &[1, 1]) }],
-        vec![Column { values: Values::Text(vec!["x".repeat(MAX_TEXT_BYTES + 1).into()]), ..column("a", &[1]) }],
+        vec![Column { values: Values::Text(vec!["x".repeat(MAX_TEXT_BYTES + 1).into()].into()), ..column("a", &[1]) }],
     ];
     for columns in unfit {
         assert!(matches!(encode_columns(columns.clone()), Err(FrameError::Unfit { .. })), "{columns:?}");

@@ -168,7 +168,7 @@ fn column(group: &Group, first_row: u32, rows: &mut [Row], readings: &[Reading],
     let taken = || rows.iter().filter_map(reading);
     let times = rows.iter().map(|row| row.time_ns);
     let times_ns = match before {
-        Some(before) if before.times_ns.iter().copied().eq(times.clone()) => Arc::clone(&before.times_ns),
+        Some(before) if before.times_ns.iter().copied().eq(times.clone()) => before.times_ns.clone(),
         _ => times.collect(),
     };
     Column {
@@ -210,7 +210,7 @@ fn values<'a, I: Iterator<Item = &'a Reading>>(kind: u8, rows: usize, taken: imp
                 Value::$kind($value) => Some($copied),
                 _ => None,
             }));
-            Values::$kind(values)
+            Values::$kind(values.into())
         }};
     }
     match kind {

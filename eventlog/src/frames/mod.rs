@@ -14,6 +14,8 @@ mod codec;
 mod fingerprint;
 mod group;
 mod sequences;
+mod shared;
+mod signals;
 mod statuses;
 mod v1;
 mod v2;
@@ -26,10 +28,12 @@ use serde::{Deserialize, Serialize};
 
 pub use canonical::digest;
 pub use codec::{
-    Encoded, FrameError, MAX_FRAME_READINGS, MAX_SIGNAL_BYTES, MAX_TEXT_BYTES, decode, decode_columns, encode,
+    Decoder, Encoded, FrameError, MAX_FRAME_READINGS, MAX_SIGNAL_BYTES, MAX_TEXT_BYTES, decode, decode_columns, encode,
     encode_columns, payload, summaries,
 };
 pub use sequences::Sequences;
+pub(crate) use shared::Filling;
+pub use shared::Shared;
 pub use statuses::Statuses;
 
 /// An OPC UA StatusCode (OPC 10000-4, 7.39): the quality of a value.
@@ -128,7 +132,7 @@ pub struct Column {
     /// The row of the column's first reading in its frame.
     pub first_row: u32,
     /// Source times, nanoseconds since 1970, ascending. Columns of one frame that were sampled at the same moments share them.
-    pub times_ns: Arc<[i64]>,
+    pub times_ns: Shared<i64>,
     /// The source's own counts; for as many rows as `times_ns`. Rows that share a time ascend by them.
     pub sequences: Sequences,
     /// The values; as long as `times_ns`.
@@ -158,13 +162,13 @@ pub struct ColumnSummary {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Values {
     /// True or false.
-    Boolean(Vec<bool>),
+    Boolean(Shared<bool>),
     /// Whole numbers.
-    Integer(Vec<i64>),
+    Integer(Shared<i64>),
     /// Numbers.
-    Float(Vec<f64>),
+    Float(Shared<f64>),
     /// Texts.
-    Text(Vec<Arc<str>>),
+    Text(Shared<Arc<str>>),
 }
 
 impl Values {

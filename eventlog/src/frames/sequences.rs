@@ -48,7 +48,7 @@ impl Sequences {
     }
 
     /// Whether the rows have exactly these counts.
-    pub(super) fn are(&self, counts: impl Iterator<Item = Option<u64>>) -> bool {
+    pub(crate) fn are(&self, counts: impl Iterator<Item = Option<u64>>) -> bool {
         match &self.0 {
             Counts::None => false,
             Counts::All(all) => all.iter().copied().map(Some).eq(counts),
@@ -85,8 +85,8 @@ impl Sequences {
     }
 }
 
-impl From<Vec<Option<u64>>> for Sequences {
-    fn from(counts: Vec<Option<u64>>) -> Self {
+impl From<&[Option<u64>]> for Sequences {
+    fn from(counts: &[Option<u64>]) -> Self {
         if counts.iter().all(Option::is_none) {
             return Self::NONE;
         }
@@ -94,5 +94,11 @@ impl From<Vec<Option<u64>>> for Sequences {
             Some(all) => Self::all(all),
             None => Self(Counts::Some(counts.into())),
         }
+    }
+}
+
+impl From<Vec<Option<u64>>> for Sequences {
+    fn from(counts: Vec<Option<u64>>) -> Self {
+        counts.as_slice().into()
     }
 }

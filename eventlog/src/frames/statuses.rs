@@ -19,6 +19,12 @@ impl Statuses {
         Self(Codes::All { rows, status })
     }
 
+    /// One quality for all rows, when they have the same.
+    fn if_alike(codes: &[StatusCode]) -> Option<Self> {
+        let first = codes.first().copied().unwrap_or(StatusCode::GOOD);
+        codes.iter().all(|code| *code == first).then_some(Self::all(codes.len(), first))
+    }
+
     /// How many rows there are.
     pub fn len(&self) -> usize {
         match &self.0 {
@@ -61,10 +67,12 @@ impl Statuses {
 
 impl From<Vec<StatusCode>> for Statuses {
     fn from(codes: Vec<StatusCode>) -> Self {
-        let first = codes.first().copied().unwrap_or(StatusCode::GOOD);
-        if codes.iter().all(|code| *code == first) {
-            return Self::all(codes.len(), first);
-        }
-        Self(Codes::Each(codes))
+        Self::if_alike(&codes).unwrap_or(Self(Codes::Each(codes)))
+    }
+}
+
+impl From<&[StatusCode]> for Statuses {
+    fn from(codes: &[StatusCode]) -> Self {
+        Self::if_alike(codes).unwrap_or_else(|| Self(Codes::Each(codes.to_vec())))
     }
 }

@@ -161,7 +161,7 @@ fn same(event: &NewEvent, record: &Record) {
     assert_eq!(event.id, record.id, "another event stands at {}", record.position);
     assert_eq!(event.content_digest(), record.content_digest(), "at {}", record.position);
     assert_eq!(event.payload, record.payload, "at {}", record.position);
-    assert_eq!(event.tags, record.tags, "at {}", record.position);
+    assert_eq!(event.tags, *record.tags, "at {}", record.position);
 }
 
 /// Positions and revisions without gap, record times that never decrease.

@@ -63,7 +63,11 @@ pub async fn run(scratch: &Path, arguments: &Arguments) -> anyhow::Result<()> {
     let log = ours::open(&folder).await?;
     fill(&log, ReadingsWriter::many(&log, 2)?, arguments.replay_readings.div_ceil(FRAME), limit).await?;
     let decoded =
-        best(async || pages(&log, FRAMES_PAGE, |record| Ok(frames::decode(&record.payload)?.len() as u64)).await)
+        best(async || {
+            // As the read models decode them: one decoder for all frames.
+            let mut decoder = frames::Decoder::default();
+            pages(&log, FRAMES_PAGE, |record| Ok(decoder.decode(&record.payload)?.len() as u64)).await
+        })
             .await?;
     table.row(&decoded.cells("readings: `read` and decode, all checksums checked", "readings"));
     ours::close(log).await?;
@@ -94,7 +98,7 @@ async fn best(mut pass: impl AsyncFnMut() -> anyhow::Result<Pass>) -> anyhow::Re
 async fn pages(
     log: &Arc<EmbeddedLog>,
     page: usize,
-    units_of: impl Fn(&Record) -> anyhow::Result<u64>,
+    mut units_of: impl FnMut(&Record) -> anyhow::Result<u64>,
 ) -> anyhow::Result<Pass> {
     let (start, used) = (Instant::now(), processor_time());
     let (mut from, mut units) = (Position::START, 0);

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::bytes::{Cursor, compress, decompress, put_bytes, put_varint};
 use crate::embedded::codec::{Stored, read_header};
+use crate::embedded::names::Names;
 
 /// The most records of a block.
 pub(super) const MAX_ROWS: usize = 256;
@@ -157,9 +158,10 @@ impl Block {
     }
 
     /// The record without its payload, and what became of that.
-    pub(super) fn record(&self, index: usize) -> Option<(Stored, &Body)> {
+    pub(super) fn record(&self, index: usize, names: &mut Names) -> Option<(Stored, &Body)> {
         let entry = self.entries.get(index)?;
-        Some((read_header(self.raw.get(entry.header.clone())?)?, &entry.body))
+        let view = read_header(self.raw.get(entry.header.clone())?)?;
+        Some((view.stored(names, Bytes::new())?, &entry.body))
     }
 
     /// What this takes in memory, roughly.

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::bytes::{Cursor, bits, compress, decompress, put_bits, put_bytes, put_signed, put_varint};
-use super::columns::{Gathered, Part, Regrown, append};
+use super::columns::{Gathered, Lists, Part, Regrown};
 use super::numbers::{Packed, Unpacker, pack};
 use crate::frames::{StatusCode, Values};
 
@@ -165,12 +165,12 @@ fn pack_sequences(sequences: &[Option<u64>], pages: &[Range<usize>], lengths: &[
     Ok(stream)
 }
 
-fn pack_values(values: &Values, pages: &[Range<usize>], lengths: &[usize]) -> std::io::Result<Stream> {
+fn pack_values(values: &Lists, pages: &[Range<usize>], lengths: &[usize]) -> std::io::Result<Stream> {
     match values {
-        Values::Boolean(values) => Ok(pack_booleans(values, pages)),
-        Values::Integer(values) => Ok(pack(values, lengths)?.into()),
-        Values::Float(values) => Ok(pack(values, lengths)?.into()),
-        Values::Text(values) => {
+        Lists::Boolean(values) => Ok(pack_booleans(values, pages)),
+        Lists::Integer(values) => Ok(pack(values, lengths)?.into()),
+        Lists::Float(values) => Ok(pack(values, lengths)?.into()),
+        Lists::Text(values) => {
             let mut dictionary: HashMap<&str, u64> = HashMap::new();
             let mut texts = Vec::new();
             let mut different = 0;
@@ -341,10 +341,13 @@ impl Chunk {
         cursor.is_empty().then_some(Self { parts, pages, page_rows, times, sequences, values, statuses })
     }
 
-    /// The part of the frame in this row.
-    pub(super) fn part(&self, row: u32) -> Option<Part> {
+    /// The part of the frame in this row, and its number; it is looked for first where it is guessed.
+    pub(super) fn part(&self, row: u32, guess: usize) -> Option<(usize, Part)> {
+        if let Some(part) = self.parts.get(guess).filter(|part| part.row == row) {
+            return Some((guess, *part));
+        }
         let index = self.parts.binary_search_by_key(&row, |part| part.row).ok()?;
-        self.parts.get(index).copied()
+        Some((index, *self.parts.get(index)?))
     }
 
     /// The page that holds this reading of the chunk.
@@ -460,18 +463,18 @@ impl ValueUnpacker {
 
     fn page(&self, bytes: &[u8], first: usize, rows: usize) -> Option<Values> {
         match self {
-            Self::Same(value) => bytes.is_empty().then(|| Values::Boolean(vec![*value; rows])),
+            Self::Same(value) => bytes.is_empty().then(|| Values::Boolean(vec![*value; rows].into())),
             Self::Booleans => {
                 let mut cursor = Cursor::new(bytes);
                 let values = bits(&mut cursor, rows)?;
-                whole(Values::Boolean(values), &cursor)
+                whole(Values::Boolean(values.into()), &cursor)
             }
-            Self::Integers(unpacker) => unpacker.page(bytes, first, rows).map(Values::Integer),
-            Self::Floats(unpacker) => unpacker.page(bytes, first, rows).map(Values::Float),
+            Self::Integers(unpacker) => unpacker.page(bytes, first, rows).map(|values| Values::Integer(values.into())),
+            Self::Floats(unpacker) => unpacker.page(bytes, first, rows).map(|values| Values::Float(values.into())),
             Self::Texts(texts, unpacker) => {
                 let indexes = unpacker.page(bytes, first, rows)?;
                 let text = |index: u64| texts.get(usize::try_from(index).ok()?).cloned();
-                indexes.into_iter().map(text).collect::<Option<Vec<_>>>().map(Values::Text)
+                indexes.into_iter().map(text).collect::<Option<_>>().map(Values::Text)
             }
         }
     }
@@ -486,24 +489,22 @@ impl Page {
         start as usize..stop as usize
     }
 
-    /// Appends those of these readings of the chunk that the page has.
-    pub(super) fn append_to(&self, column: &mut Regrown, readings: &Range<u32>) {
+    /// Adds those of these readings of the chunk that the page has.
+    pub(super) fn append_to(&self, regrown: &mut Regrown, readings: &Range<u32>) {
         let range = self.inside(readings);
-        column.times_ns.extend(self.times_ns.get(range.clone()).unwrap_or_default());
+        regrown.add_times(self.times_ns.get(range.clone()).unwrap_or_default());
         match &self.sequences {
-            Counts::Absent => column.sequences.resize(column.sequences.len() + range.len(), None),
+            Counts::Absent => regrown.add_sequences(range.clone().map(|_| None)),
             Counts::Present(counts) => {
-                column.sequences.extend(counts.get(range.clone()).unwrap_or_default().iter().map(|count| Some(*count)));
+                regrown.add_sequences(counts.get(range.clone()).unwrap_or_default().iter().map(|count| Some(*count)));
             }
-            Counts::Mixed(..) => column.sequences.extend(range.clone().map(|index| self.sequence(index))),
+            Counts::Mixed(..) => regrown.add_sequences(range.clone().map(|index| self.sequence(index))),
         }
-        append(&mut column.values, &self.values, range.clone());
+        regrown.add_values(&self.values, range.clone());
         match &self.statuses {
-            Codes::Same(code) => {
-                column.statuses.resize(column.statuses.len() + range.len(), StatusCode::new(*code));
-            }
+            Codes::Same(code) => regrown.add_statuses(range.map(|_| StatusCode::new(*code))),
             Codes::Each(codes) => {
-                column.statuses.extend(codes.get(range).unwrap_or_default().iter().map(|code| StatusCode::new(*code)));
+                regrown.add_statuses(codes.get(range).unwrap_or_default().iter().map(|code| StatusCode::new(*code)));
             }
         }
     }

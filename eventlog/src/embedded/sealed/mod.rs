@@ -33,6 +33,7 @@ use super::codec::{Stored, header_bytes};
 use super::disk::{Access, Folder};
 use super::error::OpenError;
 use super::index::{Indexed, MemoryIndex};
+use super::names::Names;
 use super::recovery::Walk;
 use super::segment::Header;
 use crate::{DigestAlgorithm, ReadError, frames};
@@ -83,7 +84,7 @@ pub(super) fn walk(
         stopped: "the sealed segment ends",
     };
     let Some(last) = sealed.facts.rows.checked_sub(1) else { return Ok(walk) };
-    sealed.stored(0..=last, |stored| {
+    sealed.stored(0..=last, &mut Names::keeping(), |stored| {
         if stored.record.record_time < walk.time {
             return Err(OpenError::corrupt(walk.next, &sealed.name, "its record time does not follow the one before"));
         }
@@ -135,13 +136,14 @@ fn compare(source: &Source<'_>, sealed: &SealedFile, next: &Header, pace: Pace<'
     let mut index = MemoryIndex::default();
     let mut tree = source.header.tree.clone();
     let mut rows = 0;
+    let mut names = Names::keeping();
     let differs = |row: u32, reason| SealError::Differs {
         position: source.header.base.plus(u64::from(row)),
         file: sealed.name.clone(),
         reason,
     };
     source.each(pace, |row, before| {
-        sealed.stored(row..=row, |after| {
+        sealed.stored(row..=row, &mut names, |after| {
             if header_bytes(&before) != header_bytes(&after) {
                 return Err(differs(row, "its header is another one"));
             }

@@ -13,9 +13,13 @@ use super::layout::{self, ChunkPlace, Directory, Facts, TRAILER_BYTES, Trailer};
 use crate::embedded::codec::{RECORD_PREFIX, Stored};
 use crate::embedded::disk::DiskFile;
 use crate::embedded::error::{OpenError, read_io};
+use crate::embedded::names::Names;
 use crate::embedded::segment::{HEADER_BYTES, Header};
-use crate::frames::{self, Frame};
+use crate::frames;
 use crate::{PayloadState, Position, ReadError, Record};
+
+/// What a read holds of the chunks of one frame for the next one, about; where they take more, each frame asks the cache.
+const OPEN_BYTES: usize = 64 * 1024 * 1024;
 
 /// A sealed segment that is open for reading. What was decoded is kept in the log's cache.
 #[derive(Debug)]
@@ -61,15 +65,19 @@ impl SealedFile {
 
     /// Bytes whose checksum fits; `row` is the first one that cannot be read without them.
     fn fetch(&self, what: &str, row: u32, (at, bytes): (u64, usize), checksum: u32) -> Result<Vec<u8>, ReadError> {
-        let mut found = vec![0; bytes];
-        let read = self.file.read_up_to(&mut found, at).map_err(read_io(&self.name))?;
-        if read < bytes {
-            return Err(self.corrupt(row, format!("the file ends within {what}")));
+        let mut reason = "";
+        // What came wrong over a network may come right: it is read twice before it counts as damage.
+        for _ in 0..2 {
+            let mut found = Vec::new();
+            let read = self.file.read_append(&mut found, bytes, at).map_err(read_io(&self.name))?;
+            match crc32c::crc32c_append(self.header.seed(), &found) == checksum {
+                true if read == bytes => return Ok(found),
+                _ if read < bytes => reason = "the file ends within",
+                _ => reason = "the checksum does not fit:",
+            }
+            self.file.forget();
         }
-        if crc32c::crc32c_append(self.header.seed(), &found) != checksum {
-            return Err(self.corrupt(row, format!("the checksum of {what} does not fit")));
-        }
-        Ok(found)
+        Err(self.corrupt(row, format!("{reason} {what}")))
     }
 
     /// What the cache has, or what is read now and kept.
@@ -151,11 +159,17 @@ impl SealedFile {
         self.kept(CachePart::Page(index, page), pick, read, Kept::Page)
     }
 
-    /// Appends these rows in order.
-    pub(in crate::embedded) fn records(&self, row: u32, count: u32, out: &mut Vec<Record>) -> Result<(), ReadError> {
+    /// Hands over these rows in order.
+    pub(in crate::embedded) fn records(
+        &self,
+        row: u32,
+        count: u32,
+        names: &mut Names,
+        mut visit: impl FnMut(Record),
+    ) -> Result<(), ReadError> {
         let Some(last) = count.checked_sub(1).and_then(|more| row.checked_add(more)) else { return Ok(()) };
-        self.stored(row..=last, |stored| {
-            out.push(stored.record);
+        self.stored(row..=last, names, |stored| {
+            visit(stored.record);
             Ok(())
         })
     }
@@ -164,10 +178,12 @@ impl SealedFile {
     pub(in crate::embedded) fn stored<E: From<ReadError>>(
         &self,
         rows: RangeInclusive<u32>,
+        names: &mut Names,
         mut visit: impl FnMut(Stored) -> Result<(), E>,
     ) -> Result<(), E> {
         let directory = self.directory()?;
         let mut open: Option<(u32, Arc<Block>)> = None;
+        let mut chunks_open = Vec::new();
         for row in rows {
             let index = directory.block_of(row).ok_or_else(|| self.corrupt(row, "no block holds it"))?;
             let block = match &open {
@@ -176,7 +192,7 @@ impl SealedFile {
             };
             let first = directory.blocks.get(index as usize).map_or(0, |place| place.first_row);
             let (mut stored, body) = block
-                .record((row - first) as usize)
+                .record((row - first) as usize, names)
                 .ok_or_else(|| self.corrupt(row, "the fields of the record do not fit together"))?;
             if stored.record.position != self.position(row) {
                 return Err(self.corrupt(row, "another record stands in its place").into());
@@ -184,7 +200,7 @@ impl SealedFile {
             match (body, stored.record.payload_state) {
                 (Body::Inline(payload), PayloadState::Present) => stored.record.payload = payload.clone(),
                 (Body::Regrouped(chunks), PayloadState::Present) => {
-                    stored.record.payload = self.payload(&directory, row, chunks)?;
+                    stored.record.payload = self.payload(&directory, row, chunks, &mut chunks_open)?;
                 }
                 (Body::Dropped, PayloadState::Dropped) => {}
                 _ => return Err(self.corrupt(row, "its payload is not what its header says").into()),
@@ -201,7 +217,7 @@ impl SealedFile {
         let index = directory.block_of(row).ok_or_else(|| self.corrupt(row, "no block holds it"))?;
         let first = directory.blocks.get(index as usize).map_or(0, |place| place.first_row);
         let block = self.block(&directory, index)?;
-        let found = block.record((row - first) as usize).map(|(stored, _)| stored.record);
+        let found = block.record((row - first) as usize, &mut Names::default()).map(|(stored, _)| stored.record);
         found.ok_or_else(|| self.corrupt(row, "the fields of the record do not fit together"))
     }
 
@@ -229,24 +245,58 @@ impl SealedFile {
     }
 
     /// Puts the frame in this row together again.
-    fn payload(&self, directory: &Directory, row: u32, chunks: &[u32]) -> Result<Bytes, ReadError> {
-        let mut frame = Frame::default();
-        for index in chunks {
+    fn payload(
+        &self,
+        directory: &Directory,
+        row: u32,
+        chunks: &[u32],
+        open: &mut Vec<Option<OpenChunk>>,
+    ) -> Result<Bytes, ReadError> {
+        let mut regrown = Regrown::default();
+        open.resize_with(chunks.len(), || None);
+        for (slot, index) in open.iter_mut().zip(chunks) {
             let missing = || self.corrupt(row, format!("chunk {index} does not hold its part of the frame"));
             let place = directory.chunks.get(*index as usize).ok_or_else(missing)?;
-            let chunk = self.chunk(place, *index, row)?;
-            let part = chunk.part(row).filter(|part| part.count > 0).ok_or_else(missing)?;
+            let mut opened = match slot.take().filter(|opened| opened.index == *index) {
+                Some(opened) => opened,
+                None => OpenChunk { index: *index, chunk: self.chunk(place, *index, row)?, part: 0, page: None },
+            };
+            let (number, part) =
+                opened.chunk.part(row, opened.part).filter(|(_, part)| part.count > 0).ok_or_else(missing)?;
+            opened.part = number + 1;
             let readings = part.start..part.start + part.count;
-            let mut column = Regrown::new(place.kind).ok_or_else(missing)?;
-            for page in chunk.page_of(readings.start)..=chunk.page_of(readings.end - 1) {
-                self.page((&chunk, place, *index), page, row)?.append_to(&mut column, &readings);
+            regrown.begin(place.kind).ok_or_else(missing)?;
+            for wanted in opened.chunk.page_of(readings.start)..=opened.chunk.page_of(readings.end - 1) {
+                let page = match opened.page.take().filter(|(number, _)| *number == wanted) {
+                    Some((_, page)) => page,
+                    None => self.page((&opened.chunk, place, *index), wanted, row)?,
+                };
+                page.append_to(&mut regrown, &readings);
+                opened.page = Some((wanted, page));
             }
             let signal = directory.signals.get(place.signal as usize).ok_or_else(missing)?;
-            frame.columns.push(column.column(Arc::clone(signal), part.first_row));
+            regrown.end(Arc::clone(signal), place.kind, part.first_row);
+            let memory = opened.memory(place.meta_raw_bytes).saturating_mul(chunks.len());
+            *slot = Some(opened).filter(|_| memory <= OPEN_BYTES);
         }
+        let frame = regrown.finish();
         if !in_order(&frame) {
             return Err(self.corrupt(row, "the columns of the frame do not follow each other"));
         }
         frames::payload(frame).map_err(|error| self.corrupt(row, error.to_string()))
+    }
+}
+
+/// A chunk that the frame before had a part of: the next frame most likely has the next part, in the same page.
+struct OpenChunk {
+    index: u32,
+    chunk: Arc<Chunk>,
+    part: usize,
+    page: Option<(u32, Arc<Page>)>,
+}
+
+impl OpenChunk {
+    fn memory(&self, meta_raw_bytes: u32) -> usize {
+        self.chunk.memory(meta_raw_bytes) + self.page.as_ref().map_or(0, |(_, page)| page.memory())
     }
 }

@@ -10,7 +10,8 @@ use super::read::SealedFile;
 use crate::embedded::codec::Stored;
 use crate::embedded::disk::DiskFile;
 use crate::embedded::error::OpenError;
-use crate::embedded::recovery::walk;
+use crate::embedded::names::Names;
+use crate::embedded::recovery::walk_records;
 use crate::embedded::segment::Header;
 use crate::{PayloadState, Position};
 
@@ -46,15 +47,16 @@ impl Source<'_> {
         };
         if let Some(sealed) = self.sealed {
             return match sealed.facts.rows.checked_sub(1) {
-                Some(last) => sealed.stored(0..=last, next),
+                Some(last) => sealed.stored(0..=last, &mut Names::keeping(), next),
                 None => Ok(()),
             };
         }
         let mut problem = None;
-        let walked = walk(self.file.as_ref(), self.header, |stored, _| {
-            next(stored.clone()).map_err(|error| {
+        let walked = walk_records(self.file.as_ref(), self.header, |stored, _| {
+            let position = stored.record.position;
+            next(stored).map_err(|error| {
                 problem = Some(error);
-                OpenError::corrupt(stored.record.position, "", "")
+                OpenError::corrupt(position, "", "")
             })
         });
         match problem {

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use super::SealError;
 use super::block::{Body, Builder};
 use super::chunk;
-use super::columns::{Gathered, kind};
+use super::columns::{Gathered, Lists, kind};
 use super::layout::{BlockPlace, ChunkPlace, Directory, Facts, TRAILER_BYTES, Trailer, header_bytes};
 use super::source::{Pace, Source};
 use crate::embedded::codec::{Stored, header_bytes as record_header};
 use crate::embedded::disk::{Access, DiskFile, Folder};
 use crate::embedded::segment::Header;
-use crate::frames::{self, ColumnSummary, Value, Values};
+use crate::frames::{self, ColumnSummary, Value};
 use crate::{ContentType, DigestAlgorithm, PayloadState};
 
 /// The most readings of a chunk, before the part of the frame that takes it there.
@@ -307,18 +307,18 @@ fn put_chunk(
 }
 
 /// As in the columns of frames: NaN left out, zeros for texts.
-fn bounds(values: &Values) -> [u64; 2] {
+fn bounds(values: &Lists) -> [u64; 2] {
     match values {
-        Values::Boolean(values) => [values.iter().all(|value| *value), values.contains(&true)].map(u64::from),
-        Values::Integer(values) => {
+        Lists::Boolean(values) => [values.iter().all(|value| *value), values.contains(&true)].map(u64::from),
+        Lists::Integer(values) => {
             [values.iter().min(), values.iter().max()].map(|value| value.copied().unwrap_or(0).cast_unsigned())
         }
-        Values::Float(values) => {
+        Lists::Float(values) => {
             let numbers = || values.iter().copied().filter(|value| !value.is_nan());
             [numbers().min_by(f64::total_cmp), numbers().max_by(f64::total_cmp)]
                 .map(|value| value.unwrap_or(f64::NAN).to_bits())
         }
-        Values::Text(_) => [0, 0],
+        Lists::Text(_) => [0, 0],
     }
 }
 

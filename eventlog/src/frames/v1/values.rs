@@ -17,10 +17,10 @@ pub(super) const POWERS: [f64; 7] = [1.0, 10.0, 100.0, 1_000.0, 10_000.0, 100_00
 
 pub(super) fn read(reader: &mut Reader<'_>, kind: u8, rows: usize) -> Result<Values, FrameError> {
     match kind {
-        0 => bits(reader, rows).map(Values::Boolean),
-        1 => deltas(reader, rows).map(Values::Integer),
-        2 => floats(reader, rows).map(Values::Float),
-        3 => texts(reader, rows).map(Values::Text),
+        0 => bits(reader, rows).map(|values| Values::Boolean(values.into())),
+        1 => deltas(reader, rows).map(|values| Values::Integer(values.into())),
+        2 => floats(reader, rows).map(|values| Values::Float(values.into())),
+        3 => texts(reader, rows).map(|values| Values::Text(values.into())),
         other => Err(damaged(format!("{other} is no kind of value"))),
     }
 }

@@ -6,7 +6,7 @@
 
 use super::super::FrameError;
 use super::super::bytes::{Reader, damaged};
-use super::words::Range;
+use super::words::{Method, Range, Scratch};
 
 /// The powers of ten that decimal columns are multiples of a tenth of.
 const POWERS: [f64; 10] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
@@ -91,18 +91,26 @@ impl Form {
         }
     }
 
-    /// The values of all.
-    pub(super) fn values(self, words: &[i64]) -> Vec<f64> {
+    /// Reads as many numbers as there are rows, and appends the values that they mean.
+    pub(super) fn read_values(
+        self,
+        reader: &mut Reader<'_>,
+        stored: (Method, usize, Range),
+        scratch: &mut Scratch,
+        values: &mut Vec<f64>,
+    ) -> Result<(), FrameError> {
         match self {
             Self::Decimal { power } => {
                 let scale = scale(power);
-                words.iter().map(|word| decimal(*word, scale)).collect()
+                scratch.read_as(reader, stored, |word| decimal(word, scale), values)
             }
             Self::Single { power } => {
                 let scale = scale(power);
-                words.iter().map(|word| single(decimal(*word, scale))).collect()
+                scratch.read_as(reader, stored, |word| single(decimal(word, scale)), values)
             }
-            Self::Bits { cut } | Self::WithNan { cut } => words.iter().map(|word| unordered(*word, cut)).collect(),
+            Self::Bits { cut } | Self::WithNan { cut } => {
+                scratch.read_as(reader, stored, |word| unordered(word, cut), values)
+            }
         }
     }
 

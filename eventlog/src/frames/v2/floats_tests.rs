@@ -9,7 +9,8 @@ fn check(values: &[f64], expected: Form) {
     let form = Form::of(values, &mut words);
     assert_eq!(form, expected, "{values:?}");
     let bits = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
-    assert_eq!(bits(&form.values(&words)), bits(values));
+    let restored: Vec<f64> = words.iter().map(|word| form.value(*word)).collect();
+    assert_eq!(bits(&restored), bits(values));
     assert_eq!(Form::new(form.number()).unwrap(), form);
     let range = Range::of(&words);
     let mut bytes = Vec::new();
@@ -51,7 +52,7 @@ proptest! {
         let values: Vec<f64> = bits.into_iter().map(|bits| f64::from_bits(bits >> cut << cut)).collect();
         let mut words = Vec::new();
         let form = Form::of(&values, &mut words);
-        let restored = form.values(&words);
+        let restored: Vec<f64> = words.iter().map(|word| form.value(*word)).collect();
         prop_assert_eq!(
             values.iter().map(|value| value.to_bits()).collect::<Vec<_>>(),
             restored.iter().map(|value| value.to_bits()).collect::<Vec<_>>()

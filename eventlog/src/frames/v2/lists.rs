@@ -39,7 +39,8 @@ pub(super) struct Axis<'a> {
     unit_ns: i64,
     bytes: usize,
     body: &'a [u8],
-    decoded: Option<Arc<[i64]>>,
+    /// Where its moments stand in the list of all.
+    decoded: Option<(usize, usize)>,
 }
 
 /// Appends the header of an axis to the directory and its steps to the body. `previous_ns` is the first moment of the axis before.
@@ -113,26 +114,29 @@ impl<'a> Axis<'a> {
         Ok(())
     }
 
-    /// The moments, which ascend.
-    pub(super) fn times(&mut self, scratch: &mut Scratch) -> Result<Arc<[i64]>, FrameError> {
-        if let Some(times) = &self.decoded {
-            return Ok(Arc::clone(times));
+    /// Where the moments, which ascend, stand in the list; they are appended where they are not there yet.
+    pub(super) fn times(
+        &mut self,
+        scratch: &mut Scratch,
+        list: &mut Vec<i64>,
+    ) -> Result<std::ops::Range<usize>, FrameError> {
+        if let Some((start, end)) = self.decoded {
+            return Ok(start..end);
         }
         let mut reader = Reader::new(self.body);
-        let steps = scratch.steps(&mut reader, self.rows, 0)?;
+        let start = list.len();
+        let ascend = scratch.read_times(&mut reader, self.rows, (self.first_ns, self.unit_ns), list)?;
         if !reader.is_empty() {
             return Err(damaged("a list has bytes that belong to nothing"));
         }
-        let (first, unit) = (self.first_ns, self.unit_ns);
-        let times: Arc<[i64]> = steps.iter().map(|step| first.wrapping_add(step.wrapping_mul(unit))).collect();
-        if !times.is_sorted() {
+        if !ascend {
             return Err(damaged("the rows of a column are not in order"));
         }
-        if times.last() != Some(&self.last_ns) {
+        if list.last() != Some(&self.last_ns) {
             return Err(damaged("the times of a column are not within its bounds"));
         }
-        self.decoded = Some(Arc::clone(&times));
-        Ok(times)
+        self.decoded = Some((start, list.len()));
+        Ok(start..list.len())
     }
 }
 

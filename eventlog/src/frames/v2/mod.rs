@@ -24,5 +24,5 @@ mod texts;
 mod words;
 mod write;
 
-pub(super) use read::{decode, summaries};
+pub(super) use read::{Workspace, decode, summaries};
 pub(super) use write::encode;

@@ -9,6 +9,9 @@ const MAX_NARROW: u32 = 56;
 /// Numbers that are unpacked at once: as many as fill whole bytes at any width.
 const GROUP: usize = 8;
 
+/// From so many numbers on it pays to choose the code for their width: fewer are done before the processor has found its way there.
+const MANY: usize = 32;
+
 /// How many bits numbers up to this one are stored with: 0 to 56, or 64.
 pub(super) const fn width_of(greatest: u64) -> u32 {
     let width = u64::BITS - greatest.leading_zeros();
@@ -64,7 +67,7 @@ fn unpack(bytes: &[u8], width: u32, places: &mut [u64]) {
                 *place = u64::from_le_bytes(*word);
             }
         }
-        _ if places.len() >= GROUP => unpack_groups(bytes, width, places),
+        _ if places.len() >= MANY => unpack_groups(bytes, width, places),
         _ => unpack_slowly(bytes, width, places),
     }
 }

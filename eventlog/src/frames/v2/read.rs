@@ -1,8 +1,11 @@
 //! Reading version 2. The directory is read with its checksum only; bodies are decoded for the columns that are wanted.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::super::bytes::{Reader, damaged};
+use super::super::shared::Filling;
+use super::super::signals::Signals;
 use super::super::{
     Column, ColumnSummary, Frame, FrameError, MAX_FRAME_READINGS, MAX_SIGNAL_BYTES, Sequences, StatusCode, Statuses,
     Value, Values, bounds,
@@ -11,7 +14,7 @@ use super::floats::Form;
 use super::lists::{Axis, Counts};
 use super::shape::{Chosen, Listed, Shape};
 use super::texts::read_texts;
-use super::words::{Method, Range, Scratch};
+use super::words::{Method, Range as Words, Scratch};
 use crate::MAX_PAYLOAD_BYTES;
 
 /// The bytes before the directory.
@@ -22,10 +25,10 @@ const CHECKSUM_BYTES: usize = 4;
 
 /// How the values of a column are stored.
 enum Stored {
-    Boolean(Range),
-    Integer(Range),
-    Float { form: Form, range: Range },
-    WithNan { form: Form, range: Range, bounds: [u64; 2] },
+    Boolean(Words),
+    Integer(Words),
+    Float { form: Form, range: Words },
+    WithNan { form: Form, range: Words, bounds: [u64; 2] },
     Text,
 }
 
@@ -43,32 +46,55 @@ struct Header {
     bytes: usize,
 }
 
+/// What is kept from frame to frame.
+#[derive(Debug, Default)]
+pub(in super::super) struct Workspace {
+    signals: Signals,
+    scratch: Scratch,
+}
+
+/// What the columns of a frame are parts of.
+#[derive(Default)]
+struct Lists {
+    times_ns: Filling<i64>,
+    booleans: Filling<bool>,
+    integers: Filling<i64>,
+    floats: Filling<f64>,
+    texts: Filling<Arc<str>>,
+}
+
 /// A directory whose checksum fits, while its columns are read.
 struct Directory<'a> {
     reader: Reader<'a>,
+    signals: &'a mut Signals,
     columns: usize,
     axes: Vec<Axis<'a>>,
     counts: Vec<Counts<'a>>,
     chosen_axes: Chosen,
     chosen_counts: Chosen,
-    signal: Vec<u8>,
-    last: Option<(Arc<str>, u8)>,
+    last_kind: u8,
     rows: usize,
 }
 
 /// Decodes the columns of a payload that are wanted.
 pub(in super::super) fn decode(
     payload: &[u8],
+    workspace: &mut Workspace,
     wanted: Option<&mut dyn FnMut(&ColumnSummary) -> bool>,
 ) -> Result<Frame, FrameError> {
     match wanted {
-        None => decode_if(payload, |_, _| true),
-        Some(wanted) => decode_if(payload, |header, axis| wanted(&header.summary(axis))),
+        None => decode_if(payload, workspace, |_, _| true),
+        Some(wanted) => decode_if(payload, workspace, |header, axis| wanted(&header.summary(axis))),
     }
 }
 
-fn decode_if(payload: &[u8], mut wanted: impl FnMut(&Header, &Axis<'_>) -> bool) -> Result<Frame, FrameError> {
-    let (mut directory, body) = open(payload)?;
+fn decode_if(
+    payload: &[u8],
+    workspace: &mut Workspace,
+    mut wanted: impl FnMut(&Header, &Axis<'_>) -> bool,
+) -> Result<Frame, FrameError> {
+    let Workspace { signals, scratch } = workspace;
+    let (mut directory, body) = open(payload, signals)?;
     let body = checked_body(payload, body)?;
     let mut body = Reader::new(body);
     for axis in &mut directory.axes {
@@ -77,28 +103,30 @@ fn decode_if(payload: &[u8], mut wanted: impl FnMut(&Header, &Axis<'_>) -> bool)
     for counts in &mut directory.counts {
         counts.take_body(&mut body)?;
     }
-    let mut scratch = Scratch::default();
+    let mut lists = Lists::with_room_for(&directory);
     let mut columns = Vec::with_capacity(directory.columns);
     for _ in 0..directory.columns {
         let header = directory.column()?;
         let mut bytes = Reader::new(body.take(header.bytes)?);
         let axis = directory.axes.get_mut(header.axis).ok_or_else(no_axis)?;
         if wanted(&header, axis) {
-            let times_ns = axis.times(&mut scratch)?;
-            let sequences = directory.sequences(header.counts, &mut scratch)?;
-            columns.push(column(header, times_ns, sequences, &mut bytes, &mut scratch)?);
+            let times = axis.times(scratch, &mut lists.times_ns.list)?;
+            let sequences = directory.sequences(header.counts, scratch)?;
+            columns.push(column(header, times, sequences, &mut bytes, (&mut lists, scratch))?);
         }
     }
     directory.end()?;
     if !body.is_empty() {
         return Err(damaged("bytes follow the last column"));
     }
+    lists.finish();
     Ok(Frame { columns })
 }
 
 /// What the directory of a payload says.
 pub(in super::super) fn summaries(payload: &[u8]) -> Result<Vec<ColumnSummary>, FrameError> {
-    let (mut directory, _) = open(payload)?;
+    let mut signals = Signals::default();
+    let (mut directory, _) = open(payload, &mut signals)?;
     let mut summaries = Vec::with_capacity(directory.columns);
     for _ in 0..directory.columns {
         let header = directory.column()?;
@@ -109,7 +137,7 @@ pub(in super::super) fn summaries(payload: &[u8]) -> Result<Vec<ColumnSummary>, 
 }
 
 /// The directory, and where the body begins.
-fn open(payload: &[u8]) -> Result<(Directory<'_>, usize), FrameError> {
+fn open<'a>(payload: &'a [u8], signals: &'a mut Signals) -> Result<(Directory<'a>, usize), FrameError> {
     let mut reader = Reader::new(payload);
     let _ = reader.take(4)?;
     let directory_bytes = reader.count_u32("the size of the directory", MAX_PAYLOAD_BYTES)?;
@@ -123,15 +151,16 @@ fn open(payload: &[u8]) -> Result<(Directory<'_>, usize), FrameError> {
     let columns = reader.count("the number of columns", MAX_FRAME_READINGS)?;
     let axes = reader.count("the number of axes", columns)?;
     let counts = reader.count("the number of lists of sequences", columns)?;
+    signals.begin();
     let mut directory = Directory {
         reader,
+        signals,
         columns,
         axes: Vec::with_capacity(axes),
         counts: Vec::with_capacity(counts),
         chosen_axes: Chosen::default(),
         chosen_counts: Chosen::default(),
-        signal: Vec::new(),
-        last: None,
+        last_kind: 0,
         rows: 0,
     };
     directory.lists(axes, counts)?;
@@ -206,30 +235,22 @@ impl Directory<'_> {
 
     /// The signal's id, which must come after that of the column before.
     fn signal(&mut self, kind: u8) -> Result<Arc<str>, FrameError> {
-        let shared = self.reader.count("the length of a signal's id", self.signal.len())?;
+        let last = self.signals.last().as_bytes();
+        let shared = self.reader.count("the length of a signal's id", last.len())?;
         let rest_bytes = self.reader.count("the length of a signal's id", MAX_SIGNAL_BYTES - shared)?;
         let rest = self.reader.take(rest_bytes)?;
-        if let Some((last, last_kind)) = &mut self.last {
-            if rest.is_empty() && shared == self.signal.len() {
-                if *last_kind >= kind {
-                    return Err(damaged("the columns are not in order"));
-                }
-                *last_kind = kind;
-                return Ok(Arc::clone(last));
-            }
-            if rest.first() <= self.signal.get(shared) {
-                return Err(damaged("the columns are not in order"));
-            }
+        // No id is empty: then there was none before.
+        let is_first = last.is_empty();
+        if is_first && rest.is_empty() {
+            return Err(damaged("a signal's id is empty"));
         }
-        self.signal.truncate(shared);
-        self.signal.extend_from_slice(rest);
-        let signal: Arc<str> = match std::str::from_utf8(&self.signal) {
-            Ok("") => return Err(damaged("a signal's id is empty")),
-            Ok(signal) => signal.into(),
-            Err(_) => return Err(damaged("a signal's id is not UTF-8")),
-        };
-        self.last = Some((Arc::clone(&signal), kind));
-        Ok(signal)
+        let is_same = !is_first && rest.is_empty() && shared == last.len();
+        if if is_same { self.last_kind >= kind } else { !is_first && rest.first() <= last.get(shared) } {
+            return Err(damaged("the columns are not in order"));
+        }
+        self.last_kind = kind;
+        let signal = if is_same { self.signals.again() } else { self.signals.next(shared, rest) };
+        signal.ok_or_else(|| damaged("a signal's id is not UTF-8"))
     }
 
     fn sequences(&mut self, counts: Option<usize>, scratch: &mut Scratch) -> Result<Sequences, FrameError> {
@@ -262,11 +283,11 @@ fn listed(reader: &mut Reader<'_>, chosen: &mut Chosen, said: Listed) -> Result<
 /// How the values are stored.
 fn stored(reader: &mut Reader<'_>, kind: u8) -> Result<Stored, FrameError> {
     match kind {
-        0 => match Range::read(reader)? {
+        0 => match Words::read(reader)? {
             range if range.least < 0 || range.greatest() > 1 => Err(damaged("a boolean is neither 0 nor 1")),
             range => Ok(Stored::Boolean(range)),
         },
-        1 => Range::read(reader).map(Stored::Integer),
+        1 => Words::read(reader).map(Stored::Integer),
         2 => {
             let form = Form::new(reader.u8()?)?;
             let range = form.read_range(reader)?;
@@ -310,38 +331,74 @@ fn no_axis() -> FrameError {
     damaged("a column has times that are not there")
 }
 
+impl Lists {
+    /// Most columns are of floats, and most have as many rows as others: so much room is a guess that costs little when it is wrong.
+    fn with_room_for(directory: &Directory<'_>) -> Self {
+        let times: usize = directory.axes.iter().map(|axis| axis.rows).sum();
+        let values = directory.axes.first().map_or(0, |axis| axis.rows).saturating_mul(directory.columns);
+        Self {
+            times_ns: Filling::with_room(times),
+            floats: Filling::with_room(values.min(MAX_FRAME_READINGS)),
+            ..Self::default()
+        }
+    }
+
+    /// From here on the columns can be read.
+    fn finish(self) {
+        self.times_ns.finish();
+        self.booleans.finish();
+        self.integers.finish();
+        self.floats.finish();
+        self.texts.finish();
+    }
+}
+
 fn column(
     header: Header,
-    times_ns: Arc<[i64]>,
+    times: Range<usize>,
     sequences: Sequences,
     body: &mut Reader<'_>,
-    scratch: &mut Scratch,
+    (lists, scratch): (&mut Lists, &mut Scratch),
 ) -> Result<Column, FrameError> {
     let Header { signal, first_row, rows, statuses, stored, method, .. } = header;
-    if !sequences.in_order(&times_ns) {
+    if !sequences.in_order(lists.times_ns.list.get(times.clone()).unwrap_or_default()) {
         return Err(damaged("the rows of a column are not in order"));
     }
     let values = match stored {
         Stored::Boolean(range) => {
-            let words = scratch.read(body, method, rows, range)?;
-            Values::Boolean(words.iter().map(|word| *word == 1).collect())
+            let start = lists.booleans.list.len();
+            scratch.read_as(body, (method, rows, range), |word| word == 1, &mut lists.booleans.list)?;
+            Values::Boolean(lists.booleans.since(start))
         }
-        Stored::Integer(range) => Values::Integer(scratch.read(body, method, rows, range)?.to_vec()),
-        Stored::Float { form, range } => Values::Float(form.values(scratch.read(body, method, rows, range)?)),
+        Stored::Integer(range) => {
+            let start = lists.integers.list.len();
+            scratch.read_as(body, (method, rows, range), |word| word, &mut lists.integers.list)?;
+            Values::Integer(lists.integers.since(start))
+        }
+        Stored::Float { form, range } => {
+            let start = lists.floats.list.len();
+            form.read_values(body, (method, rows, range), scratch, &mut lists.floats.list)?;
+            Values::Float(lists.floats.since(start))
+        }
         Stored::WithNan { form, range, bounds } => {
-            let values = Values::Float(form.values(scratch.read(body, method, rows, range)?));
-            if bounds::of(&values) != bounds {
+            let start = lists.floats.list.len();
+            form.read_values(body, (method, rows, range), scratch, &mut lists.floats.list)?;
+            if bounds::of_floats(lists.floats.list.get(start..).unwrap_or_default()) != bounds {
                 return Err(damaged("the values of a column are not within its bounds"));
             }
-            values
+            Values::Float(lists.floats.since(start))
         }
-        Stored::Text => Values::Text(read_texts(body, method, rows, scratch)?),
+        Stored::Text => {
+            let start = lists.texts.list.len();
+            read_texts(body, method, rows, scratch, &mut lists.texts.list)?;
+            Values::Text(lists.texts.since(start))
+        }
     };
     let statuses = if statuses { read_statuses(body, rows)? } else { Statuses::all(rows, StatusCode::GOOD) };
     if !body.is_empty() {
         return Err(damaged("a column has bytes that belong to nothing"));
     }
-    Ok(Column { signal, first_row, times_ns, sequences, values, statuses })
+    Ok(Column { signal, first_row, times_ns: lists.times_ns.part(times), sequences, values, statuses })
 }
 
 fn read_statuses(reader: &mut Reader<'_>, rows: usize) -> Result<Statuses, FrameError> {

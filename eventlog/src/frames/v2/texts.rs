@@ -27,12 +27,14 @@ pub(super) fn put_texts(out: &mut Vec<u8>, texts: &[Arc<str>], words: &mut Vec<i
     put_words(out, words, range(different.len()))
 }
 
+/// Appends the text of each row.
 pub(super) fn read_texts(
     reader: &mut Reader<'_>,
     method: Method,
     rows: usize,
     scratch: &mut Scratch,
-) -> Result<Vec<Arc<str>>, FrameError> {
+    texts: &mut Vec<Arc<str>>,
+) -> Result<(), FrameError> {
     let count = reader.count("the number of different texts", rows)?;
     let mut different: Vec<Arc<str>> = Vec::with_capacity(count.min(reader.rest().len()));
     for _ in 0..count {
@@ -41,8 +43,11 @@ pub(super) fn read_texts(
         different.push(text.into());
     }
     let words = scratch.read(reader, method, rows, range(count))?;
-    let text = |word: &i64| usize::try_from(*word).ok().and_then(|index| different.get(index)).cloned();
-    words.iter().map(text).collect::<Option<_>>().ok_or_else(|| damaged("a text is not in the dictionary"))
+    for word in words {
+        let text = usize::try_from(*word).ok().and_then(|index| different.get(index));
+        texts.push(text.ok_or_else(|| damaged("a text is not in the dictionary"))?.clone());
+    }
+    Ok(())
 }
 
 fn range(count: usize) -> Range {

@@ -154,7 +154,7 @@ const fn offset(word: i64, least: i64) -> u64 {
 }
 
 /// Memory that one column after the other uses.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Scratch {
     offsets: Vec<u64>,
     words: Vec<i64>,
@@ -173,15 +173,9 @@ impl Scratch {
         match method {
             Method::Packed => {
                 let offsets = places(&mut self.offsets, rows);
-                read_packed(reader, width_of(range.span), offsets)?;
-                let (mut least, mut most) = (u64::MAX, 0);
-                self.words.extend(offsets.iter().map(|offset| {
-                    least = least.min(*offset);
-                    most = most.max(*offset);
-                    range.least.wrapping_add_unsigned(*offset)
-                }));
-                // No offset is below 0, so that the ends are what is left to check.
-                return if least == 0 && most == range.span { Ok(&self.words) } else { Err(beyond()) };
+                read_offsets(reader, range, offsets)?;
+                self.words.extend(offsets.iter().map(|offset| range.least.wrapping_add_unsigned(*offset)));
+                return Ok(&self.words);
             }
             Method::Steps => {
                 let first = range.least.wrapping_add_unsigned(reader.varint()?);
@@ -195,11 +189,52 @@ impl Scratch {
         Ok(&self.words)
     }
 
-    /// Reads what [`put_steps`] wrote.
-    pub(super) fn steps(&mut self, reader: &mut Reader<'_>, rows: usize, first: i64) -> Result<&[i64], FrameError> {
-        self.words.clear();
-        self.read_steps(reader, rows, first)?;
-        Ok(&self.words)
+    /// [`read`](Self::read) that appends what is made of each number.
+    #[inline]
+    pub(super) fn read_as<T>(
+        &mut self,
+        reader: &mut Reader<'_>,
+        (method, rows, range): (Method, usize, Range),
+        made: impl Fn(i64) -> T,
+        out: &mut Vec<T>,
+    ) -> Result<(), FrameError> {
+        if method == Method::Packed {
+            // Most columns of short frames are packed: their numbers need no list of their own.
+            let offsets = places(&mut self.offsets, rows);
+            read_offsets(reader, range, offsets)?;
+            out.extend(offsets.iter().map(|offset| made(range.least.wrapping_add_unsigned(*offset))));
+        } else {
+            out.extend(self.read(reader, method, rows, range)?.iter().map(|word| made(*word)));
+        }
+        Ok(())
+    }
+
+    /// Reads what [`put_steps`] wrote of moments, in a unit and from the first one on, and appends them. Answers whether they ascend.
+    pub(super) fn read_times(
+        &mut self,
+        reader: &mut Reader<'_>,
+        rows: usize,
+        (first_ns, unit_ns): (i64, i64),
+        times: &mut Vec<i64>,
+    ) -> Result<bool, FrameError> {
+        let (mut word, mut last, mut ascend) = (0_i64, first_ns, true);
+        times.push(first_ns);
+        let mut left = rows.saturating_sub(1);
+        while left > 0 {
+            let least = reader.signed()?;
+            let width = read_width(reader)?;
+            let offsets = places(&mut self.offsets, BLOCK.min(left));
+            read_packed(reader, width, offsets)?;
+            left -= offsets.len();
+            times.extend(offsets.iter().map(|offset| {
+                word = word.wrapping_add(least).wrapping_add_unsigned(*offset);
+                let time = first_ns.wrapping_add(word.wrapping_mul(unit_ns));
+                ascend &= last <= time;
+                last = time;
+                time
+            }));
+        }
+        Ok(ascend)
     }
 
     fn read_steps(&mut self, reader: &mut Reader<'_>, rows: usize, first: i64) -> Result<(), FrameError> {
@@ -233,6 +268,19 @@ impl Scratch {
         }
         if self.words.len() == rows { Ok(()) } else { Err(damaged("runs do not cover all rows")) }
     }
+}
+
+/// Reads packed offsets from the least number on, and checks that they reach exactly to the greatest.
+#[inline]
+fn read_offsets(reader: &mut Reader<'_>, range: Range, offsets: &mut [u64]) -> Result<(), FrameError> {
+    read_packed(reader, width_of(range.span), offsets)?;
+    let (mut least, mut most) = (u64::MAX, 0);
+    for offset in offsets {
+        least = least.min(*offset);
+        most = most.max(*offset);
+    }
+    // No offset is below 0, so that the ends are what is left to check.
+    if least == 0 && most == range.span { Ok(()) } else { Err(beyond()) }
 }
 
 fn beyond() -> FrameError {

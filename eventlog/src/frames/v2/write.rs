@@ -1,9 +1,7 @@
 //! Writing version 2.
 
-use std::sync::Arc;
-
 use super::super::bytes::put_varint;
-use super::super::{Column, Frame, Sequences, StatusCode, Values, bounds};
+use super::super::{Column, Frame, Sequences, Shared, StatusCode, Values, bounds};
 use super::floats::Form;
 use super::lists::{Known, put_axis, put_counts};
 use super::shape::{Chosen, Listed, Shape};
@@ -13,7 +11,7 @@ use super::words::{Method, Range, put_words};
 /// The parts of a frame while columns are added.
 #[derive(Default)]
 struct Writer<'a> {
-    axes: Vec<&'a Arc<[i64]>>,
+    axes: Vec<&'a Shared<i64>>,
     known_axes: Known,
     axis_headers: Vec<u8>,
     chosen_axes: Chosen,
@@ -66,8 +64,8 @@ impl<'a> Writer<'a> {
     }
 
     /// The number of the axis with these moments.
-    fn axis(&mut self, times: &'a Arc<[i64]>) -> usize {
-        let same = |axis: &Arc<[i64]>| Arc::ptr_eq(axis, times) || **axis == **times;
+    fn axis(&mut self, times: &'a Shared<i64>) -> usize {
+        let same = |axis: &Shared<i64>| axis.is_same(times) || **axis == **times;
         if let Some(last) = self.chosen_axes.last().filter(|last| self.axes.get(*last).is_some_and(|axis| same(axis))) {
             return last;
         }
