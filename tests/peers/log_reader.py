@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Reads a log of Millwright from its files: an independent reader, written from docs/log-format.md alone, with Python's standard library only.
+"""Reads a log of Millwright from its files: an independent reader, written from docs/log-format.md alone, with Python's standard library only;
+for sealed segments Zstandard (Python 3.14, or the package zstandard or pyzstd) and the package pcodec are needed besides.
 
     log_reader.py DIRECTORY             checks everything and prints one line of JSON: sizes, the root of the tree
     log_reader.py DIRECTORY --records   prints each record before that, one line of JSON each, frames decoded
@@ -550,7 +551,8 @@ def quoted(text):
 class Record:
     """One record, from its body."""
 
-    def __init__(self, body):
+    def __init__(self, body, put_together=None):
+        """From a whole body; or from what stands before the payload, and what says that: its bytes, its columns, or that it was dropped."""
         cursor = Cursor(body)
         self.position = cursor.number("Q")
         self.revision = cursor.number("Q")
@@ -574,10 +576,16 @@ class Record:
         self.source = text() if flags & 16 else None
         self.external_id = text() if flags & 32 else None
         self.tags = [text() for _ in range(tags)]
-        self.payload = cursor.bytes(cursor.number("I"))
+        self.columns = None
+        self.regrouped = False
+        if put_together is None:
+            self.payload = cursor.bytes(cursor.number("I"))
+        else:
+            self.payload, self.columns, dropped = put_together
+            self.regrouped = self.columns is not None
+            need(dropped == bool(flags & 64), "a payload is not what the flags of its record say")
         cursor.end("a record")
         need(sha256(b"\0", self.leaf()) == self.leaf_digest, f"the leaf digest of record {self.position} does not fit")
-        self.columns = None
         if flags & 64:
             need(self.payload == b"", "a payload that was dropped is there")
             self.payload = None
@@ -586,9 +594,11 @@ class Record:
 
     def check_payload(self):
         if self.digest_algorithm == "frame-sha-256":
-            self.columns = read_frame(self.payload)
+            if not self.regrouped:
+                self.columns = read_frame(self.payload)
             digest = frame_digest(self.columns)
         else:
+            need(not self.regrouped, "a payload with another digest than that of its columns was regrouped")
             digest = sha256(self.payload)
         need(digest == self.payload_digest, f"the payload digest of record {self.position} does not fit")
 
@@ -619,7 +629,9 @@ class Record:
 
     def as_json(self):
         """The record as one line: the leaf, and beside it what the leaf only commits to."""
-        line = {"leaf": self.leaf().decode(), "payload": None if self.payload is None else self.payload.hex()}
+        # The bytes of a frame that was regrouped are whatever encoding its reader prefers; its readings are what was appended.
+        payload = "regrouped" if self.regrouped else self.payload and self.payload.hex()
+        line = {"leaf": self.leaf().decode(), "payload": "" if payload == b"" else payload}
         if self.columns is not None:
             line["readings"] = [reading for column in self.columns for reading in column.readings()]
         return json.dumps(line, ensure_ascii=False, separators=(",", ":"))
@@ -636,17 +648,22 @@ def seed(log_id, number):
 
 
 class SegmentHeader:
-    def __init__(self, data, number):
+    def __init__(self, data, number, expected=b"MWSEGMNT"):
         need(len(data) >= HEADER, "the segment is shorter than its header")
         need(crc32c(data[:4092]) == struct.unpack_from("<I", data, 4092)[0], "the header's checksum does not fit")
         magic, version, record_version, zero = struct.unpack_from("<8sHHI", data)
-        need((magic, version, record_version, zero) == (b"MWSEGMNT", 1, 1, 0), "the header has an unknown version")
+        need((magic, version, record_version, zero) == (expected, 1, 1, 0), "the header has an unknown version")
         self.log_id = data[16:32]
         found, self.base, self.time_before, count = struct.unpack_from("<QQqQ", data, 32)
         need(found == number, "the header names another segment")
         need(count == self.base.bit_count() and 64 + 32 * count <= 4092, "the number of digests does not fit the base")
         self.roots = [data[at : at + 32] for at in range(64, 64 + 32 * count, 32)]
-        need(not any(data[64 + 32 * count : 4092]), "the header holds unknown bytes")
+        more = data[64 + 32 * count : 4092]
+        if expected == b"MWSEALED":
+            need(64 + 32 * count <= 4064, "the number of digests does not fit")
+            self.records, self.last_time, self.readings = struct.unpack_from("<QqQ", data, 4064)
+            more = data[64 + 32 * count : 4064] + data[4088:4092]
+        need(not any(more), "the header holds unknown bytes")
 
 
 class Batch:
@@ -675,6 +692,268 @@ def batch_at(data, at, start):
     return batch if batch.count else None
 
 
+# --- Sealed segments -------------------------------------------------------------------------------------------------------------------------
+
+
+def decompress(data, raw_bytes):
+    """One Zstandard frame whose length is known."""
+    try:
+        from compression import zstd
+    except ImportError:
+        try:
+            import zstandard
+        except ImportError:
+            import pyzstd as zstd
+        else:
+            raw = zstandard.ZstdDecompressor().decompress(data, max_output_size=max(raw_bytes, 1))
+            need(len(raw) == raw_bytes, "a Zstandard frame has another length than was said")
+            return raw
+    raw = zstd.decompress(data)
+    need(len(raw) == raw_bytes, "a Zstandard frame has another length than was said")
+    return raw
+
+
+class Numbers:
+    """Numbers of a chunk, page by page. Floats are their 64 bits."""
+
+    def __init__(self, cursor, kind):
+        self.kind = kind
+        mode = cursor.number("B")
+        need(mode <= 1, "unknown numbers")
+        self.chunk = None
+        if mode == 0:
+            self.start, self.step = cursor.number("Q"), cursor.number("Q")
+            need(kind != "f64" or self.step == 0, "floats do not step")
+            return
+        from pcodec import wrapped
+
+        meta = cursor.bytes(cursor.varint())
+        file, used = wrapped.FileDecompressor.new(meta)
+        self.chunk, rest = file.chunk_decompressor(meta[used:], kind)
+        need(used + rest == len(meta), "bytes are left over after the metadata of numbers")
+
+    def page(self, data, first, count):
+        if self.chunk is None:
+            need(not data, "a progression has no bytes")
+            numbers = [(self.start + self.step * row) & U64 for row in range(first, first + count)]
+        else:
+            import numpy
+
+            found = numpy.zeros(count, dtype={"i64": "<i8", "u64": "<u8", "f64": "<f8"}[self.kind])
+            progress, used = self.chunk.read_page_into(data, count, found)
+            need(progress.n_processed == count and used == len(data), "a page of numbers has another length")
+            numbers = found.view("<u8").tolist()
+        return [wrapped_signed(number) for number in numbers] if self.kind == "i64" else numbers
+
+
+class Chunk:
+    """Readings of one signal and kind from many frames."""
+
+    def __init__(self, place, data, start):
+        self.place = place
+        head = data[: place.head_bytes]
+        need(crc32c(head, start) == place.checksum, "the checksum of a chunk's head does not fit")
+        cursor = Cursor(decompress(head, place.head_raw_bytes))
+        frames = cursor.varint()
+        row, self.parts = 0, {}
+        rows = []
+        for _ in range(frames):
+            row += cursor.varint()
+            rows.append(row)
+        counts = [cursor.varint() for _ in range(frames)]
+        begin, first_row = 0, 0
+        for row, count in zip(rows, counts):
+            first_row += cursor.signed()
+            need(row not in self.parts and count > 0, "a chunk has two parts of one frame, or an empty one")
+            self.parts[row] = (begin, count, first_row)
+            begin += count
+        need(begin == place.readings, "the parts of a chunk do not add up")
+        need((rows[0], rows[-1]) == (place.first, place.last), "a chunk has other frames than the directory says")
+        page_rows = cursor.varint()
+        need(page_rows > 0, "pages have no readings")
+        packed = [Cursor(cursor.bytes(cursor.varint())) for _ in range(4)]
+        self._packed(packed)
+        self.times, self.sequences, self.values, self.statuses = [], [], [], []
+        at = place.head_bytes
+        for first in range(0, place.readings, page_rows):
+            count = min(page_rows, place.readings - first)
+            lengths = [cursor.varint() for _ in range(4)]
+            least, greatest, checksum = cursor.signed(), cursor.signed(), cursor.number("I")
+            page = data[at : at + sum(lengths)]
+            need(crc32c(page, start) == checksum, "the checksum of a page does not fit")
+            at += len(page)
+            page = Cursor(page)
+            streams = [page.bytes(length) for length in lengths]
+            times = self.time_numbers.page(streams[0], first, count)
+            need((min(times), max(times)) == (least, greatest), "the times of a page are not within its bounds")
+            self.times += times
+            self.sequences += self._page_sequences(streams[1], first, count)
+            self.values += self._page_values(streams[2], first, count)
+            self.statuses += self._page_statuses(streams[3], count)
+        cursor.end("the head of a chunk")
+        need(at == len(data), "bytes are left over after the pages of a chunk")
+        need((min(self.times), max(self.times)) == place.times, "the times of a chunk are not within its bounds")
+
+    def _packed(self, packed):
+        times, sequences, values, statuses = packed
+        self.time_numbers = Numbers(times, "i64")
+        self.counted = sequences.number("B")
+        need(self.counted <= 2, "unknown sequences")
+        self.sequence_numbers = Numbers(sequences, "u64") if self.counted else None
+        kind = self.place.kind
+        self.texts = None
+        if kind == BOOLEAN:
+            self.alike = values.number("B") if values.number("B") == 0 else None
+        else:
+            if kind == TEXT:
+                self.texts = [values.text(values.varint()) for _ in range(values.varint())]
+            self.value_numbers = Numbers(values, {INTEGER: "i64", FLOAT: "f64", TEXT: "u64"}[kind])
+        self.status = statuses.number("I") if statuses.number("B") == 0 else None
+        for cursor in packed:
+            cursor.end("what belongs to a chunk")
+
+    def _page_sequences(self, data, first, count):
+        if self.counted == 0:
+            need(not data, "a page has sequences that are not there")
+            return [None] * count
+        there = [1] * count
+        if self.counted == 2:
+            cursor = Cursor(data)
+            there = cursor.bits(count)
+            data = data[cursor.at :]
+        numbers = self.sequence_numbers.page(data, first, count)
+        return [number if here else None for here, number in zip(there, numbers)]
+
+    def _page_values(self, data, first, count):
+        if self.place.kind == BOOLEAN:
+            if self.alike is not None:
+                need(not data, "booleans that are alike have no bytes")
+                return [self.alike] * count
+            cursor = Cursor(data)
+            bits = cursor.bits(count)
+            cursor.end("a page of booleans")
+            return bits
+        numbers = self.value_numbers.page(data, first, count)
+        if self.texts is None:
+            return numbers
+        need(all(number < len(self.texts) for number in numbers), "a text has no such index")
+        return [self.texts[number] for number in numbers]
+
+    def _page_statuses(self, data, count):
+        if self.status is not None:
+            need(not data, "statuses that are alike have no bytes")
+            return [self.status] * count
+        cursor, statuses = Cursor(data), []
+        while len(statuses) < count:
+            run = cursor.varint()
+            need(1 <= run <= count - len(statuses), "a run of statuses has no length, or too much")
+            statuses += [cursor.number("I")] * run
+        cursor.end("a page of statuses")
+        return statuses
+
+    def column(self, row):
+        """The column of the frame in this row, and the row of its first reading there."""
+        need(row in self.parts, "a chunk has no part of a frame that names it")
+        begin, count, first_row = self.parts[row]
+        return SealedColumn(self, begin, begin + count), first_row
+
+
+class SealedColumn(Column):
+    """A part of a chunk."""
+
+    def __init__(self, chunk, begin, end):
+        self.signal, self.kind, self.rows = chunk.place.signal, chunk.place.kind, end - begin
+        self.times, self.sequences = chunk.times[begin:end], chunk.sequences[begin:end]
+        self.values, self.statuses = chunk.values[begin:end], chunk.statuses[begin:end]
+        order = [(time, -1 if sequence is None else sequence) for time, sequence in zip(self.times, self.sequences)]
+        need(order == sorted(order), "the rows of a column do not ascend")
+
+
+class ChunkPlace:
+    """What the directory says of a chunk."""
+
+    def __init__(self, cursor, signals, index):
+        need(index < len(signals), "a chunk has no signal")
+        self.signal = signals[index]
+        self.kind = cursor.number("B")
+        need(self.kind <= TEXT, "a chunk has an unknown kind")
+        self.first = cursor.varint()
+        self.last = self.first + cursor.varint()
+        self.readings = cursor.varint()
+        self.times = cursor.signed(), cursor.signed()
+        cursor.bytes(16)  # The bounds of the values: they help who searches, and nobody else.
+        self.bytes, self.head_bytes, self.head_raw_bytes = cursor.varint(), cursor.varint(), cursor.varint()
+        need(self.head_bytes <= self.bytes and self.readings > 0, "a chunk is smaller than its head, or empty")
+        self.checksum = cursor.number("I")
+
+
+class SealedSegment:
+    """A sealed segment: everything of it, checked."""
+
+    def __init__(self, data, number):
+        self.header = SegmentHeader(data, number, b"MWSEALED")
+        self.start = seed(self.header.log_id, number)
+        trailer = data[-64:]
+        need(crc32c(trailer[:60], self.start) == struct.unpack_from("<I", trailer, 60)[0], "the checksum of the trailer does not fit")
+        magic, directory_at, raw_bytes, checksum, blocks_at, file_bytes = struct.unpack_from("<8sQIIQQ", trailer)
+        need(magic == b"MWSEALND" and file_bytes == len(data) and not any(trailer[40:60]), "the trailer does not fit")
+        directory = data[directory_at:-64]
+        need(crc32c(directory, self.start) == checksum, "the checksum of the directory does not fit")
+        cursor = Cursor(decompress(directory, raw_bytes))
+        signals = [cursor.text(cursor.varint()) for _ in range(cursor.varint())]
+        need(all(one.encode() < two.encode() for one, two in zip(signals, signals[1:])), "the signals do not ascend")
+        at, index, self.chunks = HEADER, 0, []
+        for _ in range(cursor.varint()):
+            index += cursor.varint()
+            place = ChunkPlace(cursor, signals, index)
+            self.chunks.append(Chunk(place, data[at : at + place.bytes], self.start))
+            at += place.bytes
+        order = [(chunk.place.signal.encode(), chunk.place.kind, chunk.place.first) for chunk in self.chunks]
+        need(order == sorted(order), "the chunks are not in order")
+        need(at == blocks_at, "the blocks do not follow the chunks")
+        need(sum(chunk.place.readings for chunk in self.chunks) == self.header.readings, "the readings of the chunks do not add up")
+        self.parts = sum(len(chunk.parts) for chunk in self.chunks)
+        self.records = []
+        for _ in range(cursor.varint()):
+            count, length, raw_bytes = (cursor.varint() for _ in range(3))
+            block = data[at : at + length]
+            need(crc32c(block, self.start) == cursor.number("I"), "the checksum of a block does not fit")
+            at += length
+            self._block(Cursor(decompress(block, raw_bytes)), count)
+        cursor.end("the directory")
+        need(at == directory_at, "the directory does not follow the blocks")
+        need(len(self.records) == self.header.records, "the number of records is another one")
+        need(self.parts == 0, "a chunk has a part that no frame names")
+
+    def _block(self, cursor, count):
+        need(cursor.varint() == count and 1 <= count <= 256, "a block has another number of records")
+        headers = [cursor.bytes(cursor.varint()) for _ in range(count)]
+        listed = []
+        for header in headers:
+            kind = cursor.number("B")
+            need(kind <= 2, "an unknown kind of payload")
+            together = (cursor.bytes(cursor.varint()), None, False) if kind == 0 else (b"", None, True)
+            if kind == 1:
+                if number := cursor.varint():
+                    listed, last = [], 0
+                    for _ in range(number):
+                        last += cursor.varint()
+                        listed.append(last)
+                together = (None, self._frame(listed), False)
+            self.records.append(Record(header, together))
+        cursor.end("a block")
+
+    def _frame(self, listed):
+        row, columns = len(self.records), []
+        for number in listed:
+            need(number < len(self.chunks), "a frame names a chunk that is not there")
+            column, first_row = self.chunks[number].column(row)
+            need(first_row == sum(column.rows for column in columns), "the rows of a frame are not counted through")
+            columns.append(column)
+            self.parts -= 1
+        return in_order(columns)
+
+
 class Reader:
     """Reads a directory; gathers what the records and the tree are."""
 
@@ -692,18 +971,28 @@ class Reader:
         self.indexes = 0
 
     def run(self):
-        names = sorted(path.name for path in self.directory.glob("*.segment"))
-        need(names, "there is no segment")
-        need(names == [f"{number:010}.segment" for number in range(len(names))], "a segment is missing")
-        for number, name in enumerate(names):
+        numbers = sorted({int(path.stem) for path in self.directory.glob("*.segment")} | {int(path.stem) for path in self.directory.glob("*.sealed")})
+        need(not list(self.directory.glob("*.remote")), "a segment lives in a bucket, which this reader does not reach")
+        need(numbers, "there is no segment")
+        need(numbers == list(range(len(numbers))), "a segment is missing")
+        for number in numbers:
+            # Where both are there, the sealed form counts.
+            path = self.directory / f"{number:010}.sealed"
+            is_sealed = path.exists()
+            path = path if is_sealed else self.directory / f"{number:010}.segment"
+            last = number == numbers[-1]
             try:
-                self.segment(number, (self.directory / name).read_bytes(), number == len(names) - 1)
+                need(not (last and is_sealed), "the last segment is sealed")
+                if is_sealed:
+                    self.sealed(number, path.read_bytes())
+                else:
+                    self.segment(number, path.read_bytes(), last)
             except (Damage, struct.error) as error:
-                raise Damage(f"{name}: {error}") from error
+                raise Damage(f"{path.name}: {error}") from error
         return {
             "log_id": str(uuid.UUID(bytes=self.log_id)),
             "records": self.tree.size,
-            "segments": len(names),
+            "segments": len(numbers),
             "streams": len(self.revisions),
             "readings": self.readings,
             "dropped_payloads": self.dropped,
@@ -712,13 +1001,18 @@ class Reader:
             "root": self.tree.root().hex(),
         }
 
+    def sealed(self, number, data):
+        segment = SealedSegment(data, number)
+        self.begin(segment.header)
+        for record in segment.records:
+            self.record(record)
+        need(segment.header.last_time == self.time, "the time of the last record is another one")
+        # Records of a sealed segment have no offset; the row stands in its place.
+        self.index(number, segment.header, data, list(enumerate(segment.records)))
+
     def segment(self, number, data, last):
         header = SegmentHeader(data, number)
-        self.log_id = self.log_id or header.log_id
-        need(header.log_id == self.log_id, "the segment belongs to another log")
-        need(header.base == self.tree.size, "the segment's base is not the position reached")
-        need(header.time_before == self.time, "the record time before the segment does not fit")
-        need(header.roots == self.tree.roots, "the tree before the segment does not fit")
+        self.begin(header)
         start = seed(self.log_id, number)
         at, rows = HEADER, []
         while batch := batch_at(data, at, start):
@@ -727,8 +1021,16 @@ class Reader:
         if last:
             self.tail(data, at, start)
         else:
-            need(at == len(data), "the sealed segment does not end with its last batch")
+            need(at == len(data), "the closed segment does not end with its last batch")
             self.index(number, header, data, rows)
+
+    def begin(self, header):
+        """What a segment's header says of the ones before it."""
+        self.log_id = self.log_id or header.log_id
+        need(header.log_id == self.log_id, "the segment belongs to another log")
+        need(header.base == self.tree.size, "the segment's base is not the position reached")
+        need(header.time_before == self.time, "the record time before the segment does not fit")
+        need(header.roots == self.tree.roots, "the tree before the segment does not fit")
 
     def batch(self, batch, start):
         need(batch.known, f"the batch at {batch.at} has unknown flags")
@@ -755,7 +1057,7 @@ class Reader:
         self.tree.push(record.leaf_digest)
         if record.columns is not None:
             self.readings += sum(column.rows for column in record.columns)
-        self.dropped += record.payload is None
+        self.dropped += record.payload is None and not record.regrouped
         if self.show:
             print(record.as_json())
         return record

@@ -20,7 +20,10 @@ mod model;
 mod pipelining;
 mod python_reader;
 mod readings;
+#[cfg(feature = "s3")]
+mod s3;
 mod sealing;
 mod support;
 mod tiering;
 mod transparency;
+mod unreliable;

@@ -14,7 +14,7 @@ fn tiered(bucket: &Path, keep_local_segments: usize) -> Options {
     Options { tiering: Some(tiering), ..options() }
 }
 
-fn readable() -> Vec<Written> {
+pub fn readable() -> Vec<Written> {
     everything_written().into_iter().filter(|written| !matches!(written, Written::Unlike(_))).collect()
 }
 
@@ -30,7 +30,7 @@ fn objects(folder: &Path) -> Vec<std::path::PathBuf> {
 }
 
 /// What a log answers, as text: records, readings of each signal, positions of times.
-async fn answers(log: &EmbeddedLog) -> Vec<String> {
+pub async fn answers(log: &EmbeddedLog) -> Vec<String> {
     let records = everything(log).await;
     let mut answers: Vec<String> = records.iter().map(|record| format!("{record:?}")).collect();
     for number in 0..6 {
