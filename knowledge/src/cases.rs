@@ -1,96 +1,17 @@
-//! Past episodes and work orders as diagnosis and statistics see them: the words and alarms of each, its mode, what was done.
+//! Past episodes and work orders as answers and statistics show them: what was said, the mode, what was done.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::Arc;
 
 use domain::Text;
 use domain::events::PartUsed;
 use eventlog::Position;
 use jiff::Timestamp;
-use parking_lot::RwLock;
 use projections::AsOf;
 use projections::folds::episode_view::EpisodeView;
 use projections::folds::episodes::Episodes;
 
 use crate::diagnose::{ActionScore, PastAction, PastCase};
 use crate::record::{Kind, MAX_EVIDENCE, RecordId};
-use crate::terms;
-
-/// The most texts whose words are kept; the cache begins anew when it is full.
-const MAX_CACHED_TEXTS: usize = 200_000;
-
-/// The words and n-grams of a text, as hashes, sorted.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Features {
-    /// Stemmed English and Chinese words.
-    pub words: Vec<u64>,
-    /// Character n-grams, which are there also where a word is misspelt.
-    pub grams: Vec<u64>,
-}
-
-impl Features {
-    /// The features of a text in either language.
-    pub fn of(text: &str) -> Self {
-        let mut words: Vec<u64> = named_words(text).into_iter().map(|(hash, _)| hash).collect();
-        let mut grams: Vec<u64> = terms::grams(text).iter().map(|gram| hash(&gram.text)).collect();
-        words.sort_unstable();
-        words.dedup();
-        grams.sort_unstable();
-        grams.dedup();
-        Self { words, grams }
-    }
-}
-
-/// English words that say nothing about a fault, stemmed.
-const STOP_EN: &[&str] = &[
-    "a", "an", "and", "are", "as", "at", "be", "been", "but", "by", "can", "did", "do", "doe", "does", "for", "from",
-    "had", "has", "have", "in", "into", "is", "it", "its", "no", "not", "of", "off", "on", "or", "so", "that", "the",
-    "then", "there", "this", "to", "too", "veri", "was", "were", "when", "which", "will", "with", "won", "don",
-    "doesn", "isn",
-];
-
-/// The words of a text with their hashes, each once, in the order of the text. Single letters, which apostrophes leave behind, say nothing.
-pub(crate) fn named_words(text: &str) -> Vec<(u64, String)> {
-    let mut named: Vec<(u64, String)> = Vec::new();
-    for token in terms::en(text).into_iter().chain(terms::zh(text)) {
-        let letter = token.text.len() == 1 && token.text.bytes().all(|byte| byte.is_ascii_alphabetic());
-        let hash = hash(&token.text);
-        let silent = letter || STOP_EN.contains(&token.text.as_str());
-        if !silent && !named.iter().any(|(known, _)| *known == hash) {
-            named.push((hash, token.text));
-        }
-    }
-    named
-}
-
-/// A hash that is the same in every run.
-pub(crate) fn hash(text: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    hasher.finish()
-}
-
-/// The words of texts that were seen before. Texts never change, so neither do their words.
-#[derive(Default)]
-pub(crate) struct WordCache(RwLock<HashMap<u64, Arc<Features>>>);
-
-impl WordCache {
-    /// The features of the texts together.
-    fn of(&self, texts: &str) -> Arc<Features> {
-        let key = hash(texts);
-        if let Some(known) = self.0.read().get(&key) {
-            return Arc::clone(known);
-        }
-        let features = Arc::new(Features::of(texts));
-        let mut cache = self.0.write();
-        if cache.len() >= MAX_CACHED_TEXTS {
-            cache.clear();
-        }
-        cache.insert(key, Arc::clone(&features));
-        features
-    }
-}
 
 /// An action of a case, with what it took.
 #[derive(Clone, Debug)]
@@ -113,7 +34,6 @@ pub(crate) struct Case {
     pub asset: Option<String>,
     pub class: Option<String>,
     pub text: Text,
-    pub features: Arc<Features>,
     pub alarms: Vec<String>,
     pub mode: Option<String>,
     pub cause: Option<String>,
@@ -130,16 +50,14 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    fn new(view: &EpisodeView<'_>, words: &WordCache) -> Self {
+    pub fn new(view: &EpisodeView<'_>) -> Self {
         let text = joined(&view.symptoms);
-        let both = [text.zh.as_deref(), text.en.as_deref()].into_iter().flatten().collect::<Vec<_>>().join("\n");
         let kind = if view.fault.is_some() { Kind::FaultEpisode } else { Kind::WorkOrder };
         let owned = |code: Option<&domain::ids::Code>| code.map(|code| code.as_str().to_owned());
         Self {
             id: RecordId::new(kind, view.id()),
             asset: view.asset.map(|asset| asset.as_str().to_owned()),
             class: view.class.map(|class| class.as_str().to_owned()),
-            features: words.of(&both),
             text,
             alarms: view.alarms.iter().map(|code| code.as_str().to_owned()).collect(),
             mode: owned(view.mode),
@@ -224,8 +142,8 @@ fn actions(view: &EpisodeView<'_>) -> Vec<CaseAction> {
 }
 
 /// Every case that was known, by id. The same log and position give the same cases in the same order.
-pub(crate) fn cases(episodes: &Episodes, words: &WordCache, as_of: AsOf) -> Vec<Case> {
-    episodes.at(as_of).map(|view| Case::new(&view, words)).collect()
+pub(crate) fn cases(episodes: &Episodes, as_of: AsOf) -> Vec<Case> {
+    episodes.at(as_of).map(|view| Case::new(&view)).collect()
 }
 
 /// The latest positions, in log order, at most [`MAX_EVIDENCE`].

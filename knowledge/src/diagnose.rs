@@ -1,7 +1,6 @@
 //! Diagnosis: which failure modes fit what is seen, from the history of faults, with what was done about them.
 
 mod ask;
-mod rank;
 
 #[cfg(test)]
 #[path = "diagnose/tests.rs"]
@@ -130,24 +129,55 @@ pub struct Candidate {
     pub n: u64,
     /// How many of them show something of what is seen.
     pub n_alike: u64,
-    /// The probability among the known modes, given what is seen (naive Bayes).
+    /// The probability among the known modes, given what is seen, calibrated on held-back history.
     pub probability: f64,
     /// The lower bound: how sure the share of this mode among past episodes that are as alike is (5 % quantile of the Beta posterior).
     pub low: f64,
     /// The upper bound (95 % quantile).
     pub high: f64,
-    /// The fused rank score (reciprocal rank fusion of the Bayes ranking and the ranking of alike episodes).
-    pub score: f64,
     /// What is seen and speaks for it, the strongest first: token or alarm, and its log likelihood ratio.
     pub for_it: Vec<(String, f64)>,
     /// What is seen and speaks against it, the strongest first.
     pub against_it: Vec<(String, f64)>,
     /// The most alike past episodes.
     pub episodes: Vec<PastCase>,
-    /// The actions, best first.
+    /// The actions, best first, counted in the latest 1,000 episodes of the mode.
     pub actions: Vec<ActionScore>,
     /// When an episode of it was last seen.
     pub last_seen: Option<Timestamp>,
+}
+
+/// What to look at next: a sign whose presence would tell the candidates apart.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NextCheck {
+    /// The word or the alarm.
+    pub sign: String,
+    /// Whether it is an alarm.
+    pub alarm: bool,
+    /// How much the answer is expected to tell, in bits.
+    pub gain_bits: f64,
+    /// The likeliest mode where it is there, with its probability among the candidates.
+    pub if_there: (String, f64),
+    /// The likeliest mode where it is not.
+    pub if_not: (String, f64),
+}
+
+impl From<retrieval::casebase::Check> for NextCheck {
+    fn from(check: retrieval::casebase::Check) -> Self {
+        let retrieval::casebase::Check { sign, alarm, gain_bits, if_there, if_not } = check;
+        Self { sign, alarm, gain_bits, if_there, if_not }
+    }
+}
+
+/// What made an answer: the same question to the same versions at the same position has the same answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Made {
+    /// The version of the program.
+    pub code: String,
+    /// The version of the dictionary.
+    pub dictionary: u32,
+    /// The last position that probabilities were learnt and calibrated from; `None` while too little is coded.
+    pub experience: Option<Position>,
 }
 
 /// The diagnosis.
@@ -161,10 +191,34 @@ pub struct Diagnosis {
     pub reason: Text,
     /// How many coded episodes it rests on.
     pub n: u64,
+    /// How often the truth was among the first three when the first one was as sure as now, on held-back history; `None` while too little is coded.
+    pub among_three: Option<f64>,
     /// The modes, the most likely first. Empty when nothing fits.
     pub candidates: Vec<Candidate>,
+    /// What to look at next, the most telling first.
+    pub checks: Vec<NextCheck>,
     /// Alike episodes and work orders that nobody has coded with a mode, the most alike first, with what was done.
     pub uncoded: Vec<PastCase>,
     /// The positions that it comes from.
     pub evidence: Vec<Position>,
+    /// What made it.
+    pub made: Made,
+}
+
+impl Diagnosis {
+    /// The diagnosis that nothing is known.
+    fn nothing(as_of: Option<Position>, reason: Text) -> Self {
+        Self {
+            as_of,
+            verdict: Verdict::NoGoodMatch,
+            reason,
+            n: 0,
+            among_three: None,
+            candidates: Vec::new(),
+            checks: Vec::new(),
+            uncoded: Vec::new(),
+            evidence: Vec::new(),
+            made: Made::default(),
+        }
+    }
 }

@@ -7,7 +7,7 @@ pub use open::{Config, Models, OpenError, Projections};
 
 use std::sync::Arc;
 
-use crate::cases::WordCache;
+use crate::case_index::CaseIndex;
 use crate::graph::Graph;
 use crate::search_index::SearchIndex;
 
@@ -21,5 +21,5 @@ struct Inner {
     search: SearchIndex,
     graph: Graph,
     models: Models,
-    words: WordCache,
+    cases: CaseIndex,
 }

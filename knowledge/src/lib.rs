@@ -1,8 +1,8 @@
 //! The five knowledge bases: what the log says about faults, maintenance, quality, control and operation, to be searched, browsed and asked.
 //!
 //! Knowledge records ([`record`]) are folded from the log, kept in two stores, each a projection of its own: the graph in SurrealDB
-//! ([`graph`]) and the text in Tantivy ([`search_index`]). Fault and maintenance statistics are computed at the asked position from episodes in
-//! memory (`projections::folds::episodes`). [`Knowledge`] answers from all three.
+//! ([`graph`]) and the text in Tantivy ([`search_index`]). What was seen in past cases is indexed in memory, for diagnosis and coding ([`mod@diagnose`], [`coding`]). Fault and maintenance statistics are computed at the asked position from episodes in
+//! memory (`projections::folds::episodes`). [`Knowledge`] answers from all of them.
 //!
 //! It does not run projections, does not know HTTP, and appends nothing to the log.
 //!
@@ -10,10 +10,11 @@
 //! - Every answer names the position that it stands for (`as_of`) and the positions that it comes from.
 //! - An answer from several stores stands for the lowest position that all of them have applied.
 //! - Versions are kept by validity interval; merging writes never merges versions, and batch edges never show.
-//! - Only this crate knows SurrealDB and Tantivy.
+//! - Only this crate knows SurrealDB, and only `retrieval` knows Tantivy.
 //!
 //! Where to read next: [`Knowledge`] for the questions, [`record::evolve`] for the fold.
 
+pub mod coding;
 pub mod diagnose;
 pub mod graph;
 pub mod questions;
@@ -21,9 +22,9 @@ pub mod record;
 pub mod search_index;
 
 mod answer;
+mod case_index;
 mod cases;
 mod facade;
-mod terms;
 #[cfg(test)]
 mod testing;
 mod versions;

@@ -1,6 +1,6 @@
 //! Search: a Tantivy index with one document a record version.
 
-mod fields;
+mod document;
 mod projection;
 mod query;
 mod store;
@@ -10,16 +10,19 @@ mod store;
 mod tests;
 pub use projection::SearchProjection;
 pub use query::SearchIndex;
+pub use retrieval::index::Facet;
+
+use std::collections::BTreeMap;
 
 use domain::Text;
 use eventlog::Position;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::record::{Base, Kind, KnowledgeRecord};
+use crate::record::{Base, Kind, KnowledgeRecord, RecordId};
 
 /// What is searched for. Without words the newest records that pass the filters are listed.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SearchRequest {
     /// Words in Chinese or English, codes, or both.
     pub q: Option<String>,
@@ -31,6 +34,14 @@ pub struct SearchRequest {
     pub asset: Option<String>,
     /// Only assets of this class.
     pub class: Option<String>,
+    /// Only what is coded with this failure mode.
+    pub mode: Option<String>,
+    /// Only what concerns this maintainable item.
+    pub item: Option<String>,
+    /// What is like this record; together with words, what is like both.
+    pub similar: Option<RecordId>,
+    /// Facets whose values are counted among everything that fits.
+    pub facets: Vec<Facet>,
     /// Only what happened at or after this time; leaves out what has no time.
     pub from: Option<Timestamp>,
     /// Only what happened before this time; leaves out what has no time.
@@ -46,7 +57,7 @@ pub struct SearchRequest {
 /// A record that was found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Hit {
-    /// How well it fits: BM25 over words, codes and character n-grams; comparable within one answer only, 0 in a list without words.
+    /// How well it fits: words, character n-grams, sounds, codes and what coding expects; comparable within one answer only, 0 in a list without words.
     pub score: f32,
     /// The places that fit, with `<b>` around them and everything else escaped for HTML.
     pub snippet: Text,
@@ -55,7 +66,7 @@ pub struct Hit {
 }
 
 /// What was found.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SearchAnswer {
     /// The hits, the best first.
     pub items: Vec<Hit>,
@@ -63,6 +74,9 @@ pub struct SearchAnswer {
     pub next_cursor: Option<String>,
     /// How many records fit in all.
     pub total: u64,
+    /// For each facet that was asked for, its values with how many records have them, the most frequent first.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub facets: BTreeMap<String, Vec<(String, u64)>>,
     /// The last position that was taken into account; `None` while nothing has been applied.
     pub as_of: Option<Position>,
 }

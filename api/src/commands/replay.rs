@@ -62,6 +62,7 @@ pub async fn digests(log: &dyn EventLog, last: Option<Position>) -> anyhow::Resu
     let (_knowledge, stores) = Knowledge::open(&knowledge::Config::default(), models).await?;
     digests.push(digest(log, last, stores.search).await?);
     digests.push(digest(log, last, stores.graph.open().await?).await?);
+    digests.push(digest(log, last, stores.cases).await?);
     digests.push(digest(log, last, TrackingProjection::open(None)?).await?);
     Ok(digests)
 }

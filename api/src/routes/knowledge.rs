@@ -1,18 +1,24 @@
 //! The five knowledge bases: search, browse, ask, diagnose.
 
 use axum::extract::{Path, State};
-use eventlog::Position;
-use knowledge::diagnose::DiagnoseRequest;
+use domain::events::{AdviceVerdict, AdvisedAction, AdvisedMode, DiagnosisGiven};
+use domain::ids::{AssetClass, AssetId, Code, FaultId};
+use eventlog::{AppendCondition, Position};
+use jiff::Timestamp;
+use knowledge::coding::CodeRequest;
+use knowledge::diagnose::{ActionScore, Candidate, DiagnoseRequest, Diagnosis, Verdict};
 use knowledge::graph::NeighbourRequest;
 use knowledge::questions::{QualityBy, Scope};
 use knowledge::record::{Base, Kind, RecordId};
-use knowledge::search_index::SearchRequest;
+use knowledge::search_index::{Facet, SearchRequest};
 use knowledge::{Answer, QuestionError};
+use projections::Meta;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
 
-use super::common::{Asked, parse_optional_time, to_json};
+use super::common::{Asked, parse_optional_time, to_json, with};
 use crate::auth::{Caller, Permission};
 use crate::extract::{Json, Query};
 use crate::problem::Problem;
@@ -47,6 +53,14 @@ pub struct SearchParameters {
     pub asset: Option<String>,
     /// Only assets of this class.
     pub class: Option<String>,
+    /// Only what is coded with this failure mode.
+    pub mode: Option<String>,
+    /// Only what concerns this maintainable item.
+    pub item: Option<String>,
+    /// What is like this record, named as `kind:key`.
+    pub similar: Option<String>,
+    /// Count the values of these facets among everything that fits, separated by commas: `base`, `kind`, `asset`, `class`, `mode`, `item`.
+    pub facets: Option<String>,
     /// Only what happened at or after this event time.
     pub from: Option<String>,
     /// Only what happened before this event time.
@@ -97,6 +111,17 @@ fn kind(text: Option<&String>) -> Result<Option<Kind>, Problem> {
         .transpose()
 }
 
+fn facets(text: Option<&String>) -> Result<Vec<Facet>, Problem> {
+    let names = text.map(String::as_str).unwrap_or_default().split(',').map(str::trim).filter(|name| !name.is_empty());
+    names
+        .map(|name| {
+            Facet::parse(name).ok_or_else(|| {
+                Problem::invalid("facets", format!("{name:?} is none of base, kind, asset, class, mode, item"))
+            })
+        })
+        .collect()
+}
+
 impl SearchParameters {
     /// The request that the parameters ask for.
     ///
@@ -110,9 +135,13 @@ impl SearchParameters {
             to: parse_optional_time("to", self.to.as_ref())?,
             limit: limit(self.limit)?,
             as_of: as_of(app, self.as_of, self.min_position).await?,
+            facets: facets(self.facets.as_ref())?,
+            similar: self.similar.as_deref().map(record_named).transpose()?,
             q: self.q,
             asset: self.asset,
             class: self.class,
+            mode: self.mode,
+            item: self.item,
             cursor: self.cursor,
         })
     }
@@ -307,6 +336,10 @@ fn record_id(text: &str) -> Result<RecordId, Problem> {
     RecordId::parse(text).ok_or_else(|| Problem::invalid("id", format!("{text:?} is not of the form kind:key")))
 }
 
+fn record_named(text: &str) -> Result<RecordId, Problem> {
+    RecordId::parse(text).ok_or_else(|| Problem::invalid("similar", format!("{text:?} is not of the form kind:key")))
+}
+
 /// One knowledge record with its versions.
 #[utoipa::path(get, path = "/api/v1/knowledge/records/{id}", tag = "knowledge", params(("id" = String, Path), RecordParameters),
     responses((status = 200, body = Object), (status = "4XX", body = Problem)))]
@@ -348,9 +381,11 @@ pub struct DiagnoseBody {
     /// What is seen, in Chinese or English words.
     #[serde(default)]
     pub symptoms: String,
-    /// Codes of alarms that are active.
+    /// Codes of alarms that are active, the first one first.
     #[serde(default)]
     pub alarms: Vec<String>,
+    /// The fault episode that it is asked for, so that its coding later says whether the diagnosis was right.
+    pub fault: Option<String>,
     /// What was known then: a position or a record time.
     pub as_of: Option<String>,
     /// Wait until this position is taken in.
@@ -359,7 +394,8 @@ pub struct DiagnoseBody {
     pub limit: Option<usize>,
 }
 
-/// Which failure modes fit what is seen, and what helped; or that nothing fits.
+/// Which failure modes fit what is seen, and what helped; or that nothing fits. What was shown is logged (`diagnosis.given`): `logged` is its position,
+/// or null where the log takes nothing at present.
 #[utoipa::path(post, path = "/api/v1/knowledge/diagnose", tag = "knowledge", request_body = DiagnoseBody, responses((status = 200, body = Object), (status = "4XX", body = Problem)))]
 pub async fn diagnose(
     State(app): State<App>,
@@ -367,6 +403,8 @@ pub async fn diagnose(
     Json(body): Json<DiagnoseBody>,
 ) -> Result<axum::Json<Value>, Problem> {
     caller.must(Permission::ReadKnowledge)?;
+    let fault =
+        body.fault.as_deref().map(FaultId::new).transpose().map_err(|error| Problem::invalid("fault", error))?;
     let as_of = as_of(&app, body.as_of, body.min_position).await?;
     let limit = limit(body.limit)?;
     let request = DiagnoseRequest {
@@ -377,5 +415,101 @@ pub async fn diagnose(
         as_of,
         limit,
     };
-    Ok(axum::Json(to_json(&app.engine.knowledge.diagnose(request).await?)?))
+    let diagnosis = app.engine.knowledge.diagnose(request.clone()).await?;
+    let given = given(&request, fault, &diagnosis);
+    let id = given.diagnosis;
+    let logged = log_given(&app, &caller, given).await;
+    Ok(axum::Json(with(to_json(&diagnosis)?, [("diagnosis", json!(id)), ("logged", json!(logged))])))
+}
+
+/// The actions of a mode that are logged with it.
+const LOGGED_ACTIONS: usize = 3;
+
+/// What was shown, as an event. A code that the domain refuses was never logged and cannot be a candidate; names that the caller made up are left out.
+fn given(request: &DiagnoseRequest, fault: Option<FaultId>, diagnosis: &Diagnosis) -> DiagnosisGiven {
+    let positions = |positions: &[Position]| positions.iter().map(|position| position.get()).collect();
+    let action = |score: &ActionScore| {
+        Some(AdvisedAction {
+            activity: Code::new(&score.activity).ok()?,
+            item: score.item.as_deref().and_then(|item| Code::new(item).ok()),
+            success_rate: score.success_rate,
+            low: score.low,
+            attempts: score.attempts,
+        })
+    };
+    let mode = |candidate: &Candidate| {
+        Some(AdvisedMode {
+            mode: Code::new(&candidate.mode).ok()?,
+            probability: candidate.probability,
+            n: candidate.n,
+            actions: candidate.actions.iter().take(LOGGED_ACTIONS).filter_map(action).collect(),
+        })
+    };
+    DiagnosisGiven {
+        diagnosis: Uuid::now_v7(),
+        asset: request.asset.as_deref().and_then(|asset| AssetId::new(asset).ok()),
+        class: request.class.as_deref().and_then(|class| AssetClass::new(class).ok()),
+        fault,
+        symptoms: request.symptoms.clone(),
+        alarms: request.alarms.iter().filter_map(|alarm| Code::new(alarm).ok()).collect(),
+        as_of: diagnosis.as_of.map(Position::get),
+        verdict: match diagnosis.verdict {
+            Verdict::Match => AdviceVerdict::Match,
+            Verdict::NoGoodMatch => AdviceVerdict::NoGoodMatch,
+        },
+        reason: diagnosis.reason.clone(),
+        n: diagnosis.n,
+        candidates: diagnosis.candidates.iter().filter_map(mode).collect(),
+        checks: diagnosis.checks.iter().map(|check| check.sign.clone()).collect(),
+        evidence: positions(&diagnosis.evidence),
+        code: diagnosis.made.code.clone(),
+        dictionary: diagnosis.made.dictionary,
+        experience: diagnosis.made.experience.map(Position::get),
+    }
+}
+
+/// Logs what was shown. A log that takes nothing does not keep an engineer from her answer: it is given all the same, and says that it is not logged.
+async fn log_given(app: &App, caller: &Caller, given: DiagnosisGiven) -> Option<u64> {
+    let meta = Meta::own(&caller.name, Some(Timestamp::now()));
+    let sealed = match projections::seal(&given.into(), meta) {
+        Ok(sealed) => sealed,
+        Err(error) => {
+            tracing::warn!(%error, "a diagnosis could not be sealed");
+            return None;
+        }
+    };
+    match app.engine.log.append(AppendCondition::none(), vec![sealed]).await {
+        Ok(appended) => Some(appended.last.get()),
+        Err(error) => {
+            tracing::warn!(%error, "a diagnosis was shown and could not be logged");
+            None
+        }
+    }
+}
+
+/// What is to be coded.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CodeBody {
+    /// What was said, in Chinese or English.
+    pub text: String,
+    /// What was known then: a position or a record time.
+    pub as_of: Option<String>,
+    /// Wait until this position is taken in.
+    pub min_position: Option<u64>,
+    /// The most codes of each target.
+    pub limit: Option<usize>,
+}
+
+/// Suggests failure mode, mechanism, cause and item for a text, each with its probability and support; says where it should be left to people.
+#[utoipa::path(post, path = "/api/v1/knowledge/code", tag = "knowledge", request_body = CodeBody, responses((status = 200, body = Object), (status = "4XX", body = Problem)))]
+pub async fn code(
+    State(app): State<App>,
+    caller: Caller,
+    Json(body): Json<CodeBody>,
+) -> Result<axum::Json<Value>, Problem> {
+    caller.must(Permission::ReadKnowledge)?;
+    let as_of = as_of(&app, body.as_of, body.min_position).await?;
+    let request = CodeRequest { text: body.text, as_of, limit: limit(body.limit)? };
+    Ok(axum::Json(to_json(&app.engine.knowledge.code(request).await?)?))
 }

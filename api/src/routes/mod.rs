@@ -116,6 +116,7 @@ pub fn all() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(articles::attach))
         .routes(routes!(articles::file))
         .routes(routes!(articles::files))
+        .routes(routes!(knowledge::code))
         .routes(routes!(trace::trace))
         .routes(routes!(state::state))
         .routes(routes!(catalogue::models, models::register))

@@ -4,6 +4,7 @@
 //! change of meaning makes a new version, and a step in [`LIFTS`] from the old one. [`Event::decode`] knows the present versions only: who reads a log lifts
 //! first.
 
+pub mod advice;
 pub mod articles;
 pub mod condition;
 pub mod control_limits;
@@ -28,6 +29,7 @@ mod subjects;
 #[cfg(test)]
 mod tests;
 
+pub use advice::*;
 pub use articles::*;
 pub use condition::*;
 pub use control_limits::*;
@@ -288,6 +290,8 @@ events! {
     "fault.coded" 1 => FaultCoded in "fault" by fault;
     /// See [`FaultClosed`].
     "fault.closed" 1 => FaultClosed in "fault" by fault;
+    /// See [`DiagnosisGiven`].
+    "diagnosis.given" 1 => DiagnosisGiven in "diagnosis" by diagnosis;
     /// See [`WorkOrderOpened`].
     "work_order.opened" 1 => WorkOrderOpened in "workorder" by work_order;
     /// See [`WorkOrderProgressed`].

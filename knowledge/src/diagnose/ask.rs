@@ -1,12 +1,19 @@
 //! From a request and the read models to a diagnosis.
 
+use domain::Text;
+use domain::ids::{FaultId, WorkOrderId};
+use eventlog::Position;
 use projections::AsOf;
+use projections::folds::episodes::Episodes;
+use retrieval::casebase::{Experience, LEAST_ALIKE_EVER, ModeScore, Past, Ranking, Seen};
+use retrieval::dictionary;
 
-use super::rank::{Seen, rank};
-use super::{DiagnoseRequest, Diagnosis};
+use super::{Candidate, DiagnoseRequest, Diagnosis, Made, NextCheck, PastCase, Verdict};
 use crate::answer::{MAX_LIMIT, QuestionError};
-use crate::cases::{WordCache, cases};
+use crate::case_index::CaseIndex;
+use crate::cases::{Case, latest, scores};
 use crate::facade::Models;
+use crate::record::{Kind, RecordId};
 
 /// The modes when the caller does not say how many.
 const DEFAULT_MODES: usize = 5;
@@ -17,8 +24,29 @@ const MAX_ALARMS: usize = 64;
 /// The longest text of symptoms, in bytes.
 const MAX_SYMPTOMS_BYTES: usize = 4_096;
 
+/// Episodes that are shown for a mode.
+const SHOWN_EPISODES: usize = 5;
+
+/// Actions that are shown for a mode.
+const SHOWN_ACTIONS: usize = 10;
+
+/// The latest episodes of a mode that its actions are counted in.
+pub(crate) const COUNTED_EPISODES: usize = 1_000;
+
+/// The checks that are proposed.
+const SHOWN_CHECKS: usize = 3;
+
+/// The least probability of a candidate that is shown behind the first one.
+const LEAST_PROBABILITY: f64 = 0.01;
+
+/// The least likeness of an uncoded case for it to be shown.
+const LEAST_ALIKE_UNCODED: f32 = 0.35;
+
+/// A ratio that says nothing, as log likelihood ratio.
+const SILENT_RATIO: f64 = 0.05;
+
 /// Diagnoses what is seen from what was known.
-pub(crate) fn ask(models: &Models, words: &WordCache, request: &DiagnoseRequest) -> Result<Diagnosis, QuestionError> {
+pub(crate) fn ask(models: &Models, index: &CaseIndex, request: &DiagnoseRequest) -> Result<Diagnosis, QuestionError> {
     let invalid = |field, reason: &str| Err(QuestionError::Invalid { field, reason: reason.to_owned() });
     if request.symptoms.trim().is_empty() && request.alarms.is_empty() {
         return invalid("symptoms", "neither symptoms nor alarms are given");
@@ -29,25 +57,155 @@ pub(crate) fn ask(models: &Models, words: &WordCache, request: &DiagnoseRequest)
     if request.alarms.len() > MAX_ALARMS {
         return invalid("alarms", "there are more than 64");
     }
-    let (as_of, class, known) = models.episodes.read(|episodes, checkpoint| {
-        let newest = checkpoint.previous();
-        let as_of = request.as_of.map_or(newest, |asked| newest.map(|newest| asked.min(newest)));
-        let Some(position) = as_of else { return (None, request.class.clone(), Vec::new()) };
-        let then = AsOf::through(position);
-        let class = request.class.clone().or_else(|| {
-            let asset = domain::ids::AssetId::new(request.asset.as_deref()?).ok()?;
-            episodes.class_of(&asset, then).map(|class| class.as_str().to_owned())
-        });
-        (as_of, class, cases(episodes, words, then))
-    });
-    let seen = Seen {
-        asset: request.asset.as_deref(),
-        class: class.as_deref(),
-        symptoms: &request.symptoms,
-        alarms: &request.alarms,
-    };
     let limit = request.limit.unwrap_or(DEFAULT_MODES).clamp(1, MAX_LIMIT);
-    let mut diagnosis = rank(&known, &seen, limit);
-    diagnosis.as_of = as_of;
-    Ok(diagnosis)
+    let newest = index.checkpoint().min(models.episodes.checkpoint()).previous();
+    let as_of = request.as_of.map_or(newest, |asked| newest.map(|newest| asked.min(newest)));
+    let Some(position) = as_of else {
+        let reason = Text::new("还没有编码过的故障。", "No episode has been coded with a failure mode yet.");
+        return Ok(Diagnosis::nothing(None, reason));
+    };
+    Ok(index.look(request.as_of, position, |base, experience| {
+        models.episodes.read(|episodes, _| {
+            let asking = Asking { past: base.at(position.get()), episodes, position, limit };
+            asking.answer(experience, request)
+        })
+    }))
+}
+
+struct Asking<'a> {
+    past: Past<'a>,
+    episodes: &'a Episodes,
+    position: Position,
+    limit: usize,
+}
+
+impl Asking<'_> {
+    fn answer(&self, experience: Option<&Experience>, request: &DiagnoseRequest) -> Diagnosis {
+        let seen = Seen {
+            asset: request.asset.as_deref(),
+            class: request.class.as_deref(),
+            text: &request.symptoms,
+            alarms: &request.alarms,
+        };
+        let ranking = self.past.rank(&seen, experience);
+        let uncoded: Vec<PastCase> = ranking
+            .uncoded
+            .iter()
+            .filter(|(_, likeness)| *likeness >= LEAST_ALIKE_UNCODED)
+            .take(self.limit)
+            .filter_map(|(case, likeness)| Some(self.case(self.past.key(*case))?.shown(f64::from(*likeness))))
+            .collect();
+        let mut candidates = Vec::new();
+        if ranking.fits {
+            let likely = ranking.modes.iter().enumerate().filter(|(rank, mode)| {
+                let best = mode.alike.first().map_or(0.0, |(_, likeness)| *likeness);
+                *rank == 0 || (mode.probability >= LEAST_PROBABILITY && best >= LEAST_ALIKE_EVER)
+            });
+            candidates = likely.take(self.limit).map(|(_, mode)| self.candidate(mode)).collect();
+        }
+        let checks = if candidates.is_empty() {
+            Vec::new()
+        } else {
+            let checks = self.past.checks(&ranking, &request.symptoms, &request.alarms, SHOWN_CHECKS);
+            checks.into_iter().map(NextCheck::from).collect()
+        };
+        let shown = candidates.iter().flat_map(|candidate: &Candidate| &candidate.episodes).chain(&uncoded);
+        let evidence = latest(shown.flat_map(|case| case.positions.iter().copied()));
+        let (verdict, reason) = judge(&ranking, &candidates, uncoded.len());
+        Diagnosis {
+            as_of: Some(self.position),
+            verdict,
+            reason,
+            n: ranking.n,
+            among_three: ranking.among,
+            candidates,
+            checks,
+            uncoded,
+            evidence,
+            made: Made::by(experience),
+        }
+    }
+
+    /// A past case by its key.
+    fn case(&self, key: &str) -> Option<Case> {
+        let (as_of, id) = (AsOf::through(self.position), RecordId::parse(key)?);
+        if id.kind() == Kind::FaultEpisode.as_str() {
+            let view = self.episodes.fault_at(&FaultId::new(id.key()).ok()?, as_of)?;
+            return Some(Case::new(&view));
+        }
+        let view = self.episodes.alone_at(&WorkOrderId::new(id.key()).ok()?, as_of)?;
+        Some(Case::new(&view))
+    }
+
+    fn candidate(&self, mode: &ModeScore) -> Candidate {
+        let (hits, voters) = mode.votes;
+        let bounds = domain::kpi::beta_bounds(hits, voters - hits.min(voters));
+        let reasons = |sign: f64| -> Vec<(String, f64)> {
+            mode.reasons.iter().filter(|(_, ratio)| ratio * sign > SILENT_RATIO).cloned().collect()
+        };
+        let faults: Vec<FaultId> = self
+            .past
+            .coded_with(&mode.mode)
+            .filter_map(|case| FaultId::new(RecordId::parse(self.past.key(case))?.key()).ok())
+            .collect();
+        let from = faults.len().saturating_sub(COUNTED_EPISODES);
+        let counted =
+            self.episodes.judged_among(faults.get(from..).unwrap_or_default(), &faults, AsOf::through(self.position));
+        let cases: Vec<Case> = counted.iter().map(Case::new).collect();
+        let mut actions = scores(cases.iter());
+        actions.truncate(SHOWN_ACTIONS);
+        Candidate {
+            mode: mode.mode.clone(),
+            n: mode.n,
+            n_alike: u64::try_from(mode.alike.iter().filter(|(_, likeness)| *likeness >= LEAST_ALIKE_EVER).count())
+                .unwrap_or(u64::MAX),
+            probability: mode.probability,
+            low: bounds.low,
+            high: bounds.high,
+            for_it: reasons(1.0),
+            against_it: reasons(-1.0),
+            episodes: mode
+                .alike
+                .iter()
+                .take(SHOWN_EPISODES)
+                .filter_map(|(case, likeness)| Some(self.case(self.past.key(*case))?.shown(f64::from(*likeness))))
+                .collect(),
+            actions,
+            last_seen: cases.iter().filter_map(|case| case.time).max(),
+        }
+    }
+}
+
+impl Made {
+    /// Made by the present code and dictionary, and this experience.
+    pub(crate) fn by(experience: Option<&Experience>) -> Self {
+        Self {
+            code: env!("CARGO_PKG_VERSION").to_owned(),
+            dictionary: dictionary::VERSION,
+            experience: experience.map(|experience| Position::new(experience.through)),
+        }
+    }
+}
+
+fn judge(ranking: &Ranking, candidates: &[Candidate], uncoded: usize) -> (Verdict, Text) {
+    match candidates.first() {
+        Some(best) => (
+            Verdict::Match,
+            Text::new(
+                &format!("最像 {}：{} 个历史故障中有 {} 个相似。", best.mode, best.n, best.n_alike),
+                &format!("{} fits best: {} of its {} past episodes are alike.", best.mode, best.n_alike, best.n),
+            ),
+        ),
+        None if ranking.n == 0 => (
+            Verdict::NoGoodMatch,
+            Text::new("还没有编码过的故障。", "No episode has been coded with a failure mode yet."),
+        ),
+        None => (
+            Verdict::NoGoodMatch,
+            Text::new(
+                &format!("{} 个编码过的故障中没有足够相似的；未编码的相似记录有 {uncoded} 条。", ranking.n),
+                &format!("None of {} coded episodes is alike enough; {uncoded} uncoded cases are alike.", ranking.n),
+            ),
+        ),
+    }
 }

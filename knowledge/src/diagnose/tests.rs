@@ -4,7 +4,7 @@ use projections::folds::states::States;
 use projections::{MemoryProjection, Projection};
 
 use super::*;
-use crate::cases::WordCache;
+use crate::case_index::{CaseIndex, CaseProjection};
 use crate::facade::Models;
 use crate::testing::Mill;
 
@@ -14,6 +14,15 @@ pub(crate) async fn models(mill: &Mill) -> Models {
     let (mut states, shared_states) = MemoryProjection::<States>::open(None).unwrap();
     states.apply(&mill.entries, mill.through()).await.unwrap();
     Models { episodes: shared, states: shared_states }
+}
+
+pub(crate) async fn index(mill: &Mill) -> CaseIndex {
+    let (mut projection, index) = CaseProjection::open();
+    // Batches never show.
+    for batch in mill.entries.chunks(7) {
+        projection.apply(batch, batch.last().unwrap().position.next()).await.unwrap();
+    }
+    index
 }
 
 fn request(symptoms: &str, alarms: &[&str]) -> DiagnoseRequest {
@@ -27,8 +36,8 @@ fn request(symptoms: &str, alarms: &[&str]) -> DiagnoseRequest {
 
 #[tokio::test]
 async fn symptoms_in_either_language_and_alarms_rank_the_right_mode_first() {
-    let models = models(&Mill::looms()).await;
-    let words = WordCache::default();
+    let mill = Mill::looms();
+    let (models, words) = (models(&mill).await, index(&mill).await);
     for (symptoms, alarms, expected) in [
         ("轴承温度高 发热 the main bearing is running hot", &[][..], "BEARING_WORN"),
         ("weft arrives late", &[][..], "NOZZLE_CLOGGED"),
@@ -53,8 +62,9 @@ async fn symptoms_in_either_language_and_alarms_rank_the_right_mode_first() {
 
 #[tokio::test]
 async fn a_candidate_carries_its_support_and_the_action_that_worked() {
-    let models = models(&Mill::looms()).await;
-    let diagnosis = ask(&models, &WordCache::default(), &request("main nozzle clogged", &["A-301"])).unwrap();
+    let mill = Mill::looms();
+    let (models, words) = (models(&mill).await, index(&mill).await);
+    let diagnosis = ask(&models, &words, &request("main nozzle clogged", &["A-301"])).unwrap();
     let best = &diagnosis.candidates[0];
     assert_eq!((best.n, diagnosis.n), (6, 21));
     let action = &best.actions[0];
@@ -68,22 +78,25 @@ async fn a_candidate_carries_its_support_and_the_action_that_worked() {
 
 #[tokio::test]
 async fn what_nobody_has_seen_is_no_good_match() {
-    let models = models(&Mill::looms()).await;
+    let mill = Mill::looms();
+    let (models, words) = (models(&mill).await, index(&mill).await);
     for symptoms in ["the roof leaks rain", "屋顶漏雨", "printer out of paper"] {
-        let diagnosis = ask(&models, &WordCache::default(), &request(symptoms, &[])).unwrap();
+        let diagnosis = ask(&models, &words, &request(symptoms, &[])).unwrap();
         assert_eq!(diagnosis.verdict, Verdict::NoGoodMatch, "{symptoms}: {:?}", diagnosis.candidates);
         assert!(diagnosis.candidates.is_empty());
     }
-    let empty = super::tests::models(&Mill::new()).await;
-    let diagnosis = ask(&empty, &WordCache::default(), &request("noise", &[])).unwrap();
+    let mill = Mill::new();
+    let (models, words) = (super::tests::models(&mill).await, index(&mill).await);
+    let diagnosis = ask(&models, &words, &request("noise", &[])).unwrap();
     assert_eq!((diagnosis.verdict, diagnosis.as_of, diagnosis.n), (Verdict::NoGoodMatch, None, 0));
 }
 
 #[tokio::test]
 async fn uncoded_cases_that_are_alike_are_shown_with_what_was_done() {
-    let models = models(&Mill::looms()).await;
+    let mill = Mill::looms();
+    let (models, words) = (models(&mill).await, index(&mill).await);
     for symptoms in ["accumulator drum does not turn", "储纬器不转"] {
-        let diagnosis = ask(&models, &WordCache::default(), &request(symptoms, &[])).unwrap();
+        let diagnosis = ask(&models, &words, &request(symptoms, &[])).unwrap();
         assert_eq!(diagnosis.verdict, Verdict::NoGoodMatch, "{symptoms}: {:?}", diagnosis.candidates);
         let case = &diagnosis.uncoded[0];
         assert_eq!(case.id.as_str(), "fault_episode:U-1");
@@ -96,8 +109,7 @@ async fn as_of_knows_only_what_was_known() {
     let mut mill = Mill::looms();
     let before = Position::new(mill.entries.len() as u64 - 1);
     mill.coded(9_000, "U-1", "LOOM-02", "DRUM_MOTOR");
-    let models = models(&mill).await;
-    let words = WordCache::default();
+    let (models, words) = (models(&mill).await, index(&mill).await);
     let mut asked = request("accumulator drum does not turn", &[]);
     let now = ask(&models, &words, &asked).unwrap();
     assert_eq!(now.candidates[0].mode, "DRUM_MOTOR");
@@ -109,9 +121,10 @@ async fn as_of_knows_only_what_was_known() {
 
 #[tokio::test]
 async fn a_question_without_anything_seen_is_refused() {
-    let models = models(&Mill::looms()).await;
-    assert!(ask(&models, &WordCache::default(), &request("  ", &[])).is_err());
-    assert!(ask(&models, &WordCache::default(), &request(&"x".repeat(5_000), &[])).is_err());
+    let mill = Mill::looms();
+    let (models, words) = (models(&mill).await, index(&mill).await);
+    assert!(ask(&models, &words, &request("  ", &[])).is_err());
+    assert!(ask(&models, &words, &request(&"x".repeat(5_000), &[])).is_err());
 }
 
 /// The real work orders of five excavators, where the data sets are there.
@@ -219,8 +232,7 @@ mod excavators {
         let leaks = texts.iter().filter(|text| text.contains("leak")).count();
         assert!(leaks >= 6, "{texts:#?}");
 
-        let models = models(&mill).await;
-        let words = WordCache::default();
+        let (models, words) = (models(&mill).await, index(&mill).await);
         let seen = |symptoms: &str| DiagnoseRequest { symptoms: symptoms.to_owned(), ..Default::default() };
         let leak = ask(&models, &words, &seen("bucket cylinder leaking oil")).unwrap();
         assert_eq!(leak.candidates[0].mode, "Leak", "{:#?}", leak.candidates);

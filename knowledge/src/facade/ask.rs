@@ -4,6 +4,7 @@ use eventlog::Position;
 
 use super::Knowledge;
 use crate::answer::{Answer, Page, QuestionError};
+use crate::coding::{CodeRequest, Coding};
 use crate::diagnose::{DiagnoseRequest, Diagnosis, PastCase};
 use crate::graph::{ListRequest, NeighbourRequest, Neighbourhood, RecordHistory};
 use crate::questions::{
@@ -19,7 +20,17 @@ impl Knowledge {
     /// # Errors
     /// [`QuestionError`].
     pub async fn search(&self, request: SearchRequest) -> Result<SearchAnswer, QuestionError> {
-        self.inner.search.search(request).await
+        let (cases, asked) = (self.inner.cases.clone(), request.as_of);
+        self.inner.search.search_expecting(request, move |words| crate::coding::expected(&cases, asked, words)).await
+    }
+
+    /// Which failure mode, mechanism, cause and item a text would be coded with.
+    ///
+    /// # Errors
+    /// [`QuestionError`].
+    pub async fn code(&self, request: CodeRequest) -> Result<Coding, QuestionError> {
+        let knowledge = self.clone();
+        blocking(move || crate::coding::code(&knowledge.inner.cases, &request)).await
     }
 
     /// One record as it was known, with its versions up to then.
@@ -44,12 +55,10 @@ impl Knowledge {
                 base: request.base,
                 kind: request.kind,
                 asset: request.asset,
-                class: None,
-                from: None,
-                to: None,
                 as_of: request.as_of,
                 limit: request.limit,
                 cursor: request.cursor,
+                ..SearchRequest::default()
             })
             .await?;
         Ok(Page {
@@ -74,7 +83,7 @@ impl Knowledge {
     /// [`QuestionError`].
     pub async fn diagnose(&self, request: DiagnoseRequest) -> Result<Diagnosis, QuestionError> {
         let knowledge = self.clone();
-        blocking(move || crate::diagnose::ask(&knowledge.inner.models, &knowledge.inner.words, &request)).await
+        blocking(move || crate::diagnose::ask(&knowledge.inner.models, &knowledge.inner.cases, &request)).await
     }
 
     /// The failure modes in numbers, the most frequent first; episodes that nobody has coded are counted under no mode.

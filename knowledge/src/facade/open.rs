@@ -10,7 +10,7 @@ use projections::{ProjectionError, ProjectionSet, Runner, Shared};
 use tokio_util::sync::CancellationToken;
 
 use super::{Inner, Knowledge};
-use crate::cases::WordCache;
+use crate::case_index::CaseProjection;
 use crate::graph::{GraphOpening, GraphProjection};
 use crate::search_index::SearchProjection;
 
@@ -42,13 +42,16 @@ pub struct Projections {
     pub search: SearchProjection,
     /// Into SurrealDB. Opening it takes longer than everything else together, and nobody but those who ask the graph need wait for it.
     pub graph: GraphOpening,
+    /// Into the index of past cases, in memory.
+    pub cases: CaseProjection,
 }
 
 impl Projections {
-    /// Runs both until `cancel`, and adds them to the set.
+    /// Runs all three until `cancel`, and adds them to the set.
     pub fn start(self, log: &Arc<dyn EventLog>, set: &mut ProjectionSet, cancel: &CancellationToken) {
         set.add(Runner::start_rebuildable(Arc::clone(log), self.search, cancel.clone()));
         set.add(Runner::start_opening(Arc::clone(log), GraphProjection::NAMED, self.graph.open(), cancel.clone()));
+        set.add(Runner::start_rebuildable(Arc::clone(log), self.cases, cancel.clone()));
     }
 }
 
@@ -74,8 +77,9 @@ impl Knowledge {
             .and_then(|opened| opened);
         let (search_projection, search) = opened.map_err(OpenError::Search)?;
         let (graph_opening, graph) = GraphOpening::new(config);
-        let inner = Inner { search, graph, models, words: WordCache::default() };
-        let projections = Projections { search: search_projection, graph: graph_opening };
+        let (case_projection, cases) = CaseProjection::open();
+        let inner = Inner { search, graph, models, cases };
+        let projections = Projections { search: search_projection, graph: graph_opening, cases: case_projection };
         Ok((Self { inner: Arc::new(inner) }, projections))
     }
 }

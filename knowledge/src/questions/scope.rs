@@ -8,7 +8,7 @@ use projections::AsOf;
 
 use super::Scope;
 use crate::answer::Answer;
-use crate::cases::{Case, WordCache, cases, latest};
+use crate::cases::{Case, cases, latest};
 use crate::facade::Models;
 
 /// Cases in the scope, with the position that they stand for.
@@ -40,9 +40,7 @@ impl Known {
             let as_of = position(scope.as_of, checkpoint);
             let Some(at) = as_of else { return Self { as_of, checkpoint, cases: Vec::new(), horizon: None } };
             let then = AsOf::through(at);
-            // Statistics need no words.
-            let words = WordCache::default();
-            let cases = cases(episodes, &words, then)
+            let cases = cases(episodes, then)
                 .into_iter()
                 .filter(|case| scope.asset.is_none() || case.asset == scope.asset)
                 .filter(|case| scope.class.is_none() || case.class == scope.class)

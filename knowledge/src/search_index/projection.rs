@@ -15,7 +15,12 @@ use crate::versions;
 pub(crate) const NAME: &str = "knowledge_search";
 
 /// The version of fold, schema and tokenizers together: a change of any of them begins the index anew.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
+
+/// What an index was made with: [`VERSION`], and the dictionary that its words were cut by.
+pub(super) fn stamp() -> String {
+    format!("{VERSION}.{}", retrieval::dictionary::VERSION)
+}
 
 /// The file that names the generation that counts.
 const GENERATION_FILE: &str = "generation";
@@ -47,7 +52,7 @@ impl SearchProjection {
 
     fn open_generation(root: Option<PathBuf>, generation: u64) -> Result<Self, ProjectionError> {
         let dir = root.as_deref().map(|root| folder(root, generation));
-        let store = Store::open(dir.as_deref(), VERSION).map_err(error)?;
+        let store = Store::open(dir.as_deref(), &stamp()).map_err(error)?;
         Ok(Self { cell: Arc::new(Cell(RwLock::new(store))), root, generation })
     }
 
@@ -109,17 +114,17 @@ impl Projection for SearchProjection {
     fn apply<'a>(&'a mut self, entries: &'a [Entry], through: Position) -> BoxFuture<'a, Result<(), ProjectionError>> {
         let store = self.store();
         let entries = entries.to_vec();
-        Box::pin(blocking(move || store.apply(&entries, through, VERSION)))
+        Box::pin(blocking(move || store.apply(&entries, through, &stamp())))
     }
 
     fn flush(&mut self) -> BoxFuture<'_, Result<(), ProjectionError>> {
         let store = self.store();
-        Box::pin(blocking(move || store.flush(VERSION)))
+        Box::pin(blocking(move || store.flush(&stamp())))
     }
 
     fn digest(&mut self) -> BoxFuture<'_, Result<Digest, ProjectionError>> {
         let store = self.store();
-        Box::pin(blocking(move || store.digest(VERSION)))
+        Box::pin(blocking(move || store.digest(&stamp())))
     }
 }
 
@@ -141,7 +146,7 @@ impl Rebuildable for SearchProjection {
         Box::pin(async move {
             let new = rebuilt.store();
             let flushed = Arc::clone(&new);
-            blocking(move || flushed.flush(VERSION)).await?;
+            blocking(move || flushed.flush(&stamp())).await?;
             if let Some(root) = &self.root {
                 write_generation(root, rebuilt.generation).map_err(error)?;
             }

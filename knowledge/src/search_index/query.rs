@@ -1,27 +1,18 @@
 //! Asking the index.
 
-use std::collections::BTreeMap;
-use std::ops::Bound;
 use std::sync::Arc;
 
 use domain::Text;
 use eventlog::Position;
-use tantivy::collector::{Count, DocSetCollector, TopDocs};
-use tantivy::query::{
-    AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, EmptyQuery, Occur, Query, RangeQuery, TermQuery, TermSetQuery,
-};
-use tantivy::schema::{Field, IndexRecordOption};
-use tantivy::snippet::SnippetGenerator;
-use tantivy::tokenizer::{TextAnalyzer, Token};
-use tantivy::{DocAddress, Order, TantivyDocument, Term};
+use retrieval::index::{Expected, Facet, Filter, IndexError, Question, Snippets};
 
-use super::fields::{OPEN, nanoseconds};
-use super::projection::{Cell, NAME, VERSION};
-use super::store::{Snapshot, Store};
+use super::document::{nanoseconds, texts};
+use super::projection::{Cell, NAME, stamp};
+use super::store::{self, Snapshot, Store};
 use super::{Hit, SearchAnswer, SearchRequest};
 use crate::answer::{self, QuestionError};
-use crate::record::{Kind, KnowledgeRecord};
-use crate::terms::{self, Terms};
+use crate::record::{Kind, KnowledgeRecord, RecordId};
+use crate::versions;
 
 /// The longest question, in bytes.
 pub const MAX_QUESTION_BYTES: usize = 4_096;
@@ -31,20 +22,6 @@ pub const MAX_OFFSET: usize = 100_000;
 
 /// The most assets of a class that a filter names.
 const MAX_CLASS_ASSETS: usize = 10_000;
-
-/// The most characters of a snippet.
-const SNIPPET_CHARS: usize = 200;
-
-/// A code that is named in full beats any number of like words.
-const CODE_BOOST: f32 = 8.0;
-const LABEL_BOOST: f32 = 0.5;
-const GRAM_BOOST: f32 = 0.15;
-
-/// The share of a word's n-grams that must be there.
-const GRAM_SHARE_PERCENT: usize = 40;
-
-/// The shortest word that typos are sought for, in n-grams.
-const MIN_GRAMS: usize = 2;
 
 /// Searches the index. Cheap to clone.
 #[derive(Clone)]
@@ -71,8 +48,17 @@ impl SearchIndex {
     /// # Errors
     /// [`QuestionError`].
     pub async fn search(&self, request: SearchRequest) -> Result<SearchAnswer, QuestionError> {
+        self.search_expecting(request, |_| Expected::new()).await
+    }
+
+    /// Searches, and prefers what coding expects of the words that are searched for.
+    pub(crate) async fn search_expecting(
+        &self,
+        request: SearchRequest,
+        expect: impl FnOnce(&str) -> Expected + Send + 'static,
+    ) -> Result<SearchAnswer, QuestionError> {
         let store = self.store();
-        tokio::task::spawn_blocking(move || search(&store, &request)).await.map_err(failed)?
+        tokio::task::spawn_blocking(move || search(&store, &request, expect)).await.map_err(failed)?
     }
 }
 
@@ -101,23 +87,13 @@ fn all(store: &Store, request: &SearchRequest) -> Result<All, QuestionError> {
     let (snapshot, as_of) = at(store, request.as_of)?;
     let mut records = Vec::new();
     if let Some(position) = as_of {
-        let asking = Asking { store, snapshot: &snapshot, position };
-        let query = asking.query(request, None)?;
-        let found = snapshot.searcher.search(&query, &DocSetCollector).map_err(failed)?;
-        if found.len() > MAX_STATISTIC_RECORDS {
-            let reason = format!(
-                "it covers {} records, more than {MAX_STATISTIC_RECORDS}; narrow it by asset or time",
-                found.len()
-            );
-            return Err(QuestionError::Invalid { field: "scope", reason });
-        }
-        // Documents of one block are read together.
-        let mut found: Vec<DocAddress> = found.into_iter().collect();
-        found.sort_unstable();
-        for address in found {
-            let document: TantivyDocument = snapshot.searcher.doc(address).map_err(failed)?;
-            records.push(store.record(&document).map_err(failed)?);
-        }
+        let filter = filter(&snapshot, position, request)?;
+        let bodies = snapshot.view.all(&filter, MAX_STATISTIC_RECORDS).map_err(broken)?.map_err(|found| {
+            let reason =
+                format!("it covers {found} records, more than {MAX_STATISTIC_RECORDS}; narrow it by asset or time");
+            QuestionError::Invalid { field: "scope", reason }
+        })?;
+        records = bodies.iter().map(|body| versions::decode(body)).collect::<Result<_, _>>().map_err(failed)?;
     }
     Ok(All { as_of, checkpoint: snapshot.visible, records })
 }
@@ -125,7 +101,7 @@ fn all(store: &Store, request: &SearchRequest) -> Result<All, QuestionError> {
 /// What readers see, and the position that the answer stands for. What is pending is committed first, unless the answer does not need it.
 fn at(store: &Store, asked: Option<Position>) -> Result<(Snapshot, Option<Position>), QuestionError> {
     if asked.is_none_or(|asked| asked >= store.visible()) {
-        store.show_all(VERSION).map_err(failed)?;
+        store.show_all(&stamp()).map_err(failed)?;
     }
     let snapshot = store.snapshot();
     let as_of = snapshot.visible.previous().map(|newest| asked.map_or(newest, |asked| asked.min(newest)));
@@ -136,13 +112,21 @@ fn failed(reason: impl ToString) -> QuestionError {
     QuestionError::Store { store: NAME, reason: reason.to_string() }
 }
 
-fn invalid(field: &'static str, reason: &str) -> QuestionError {
-    QuestionError::Invalid { field, reason: reason.to_owned() }
+fn broken(error: IndexError) -> QuestionError {
+    failed(store::text(error))
 }
 
-fn search(store: &Store, request: &SearchRequest) -> Result<SearchAnswer, QuestionError> {
-    let words = request.q.as_deref().map(str::trim).filter(|words| !words.is_empty());
-    if words.is_some_and(|words| words.len() > MAX_QUESTION_BYTES) {
+fn invalid(field: &'static str, reason: impl Into<String>) -> QuestionError {
+    QuestionError::Invalid { field, reason: reason.into() }
+}
+
+fn search(
+    store: &Store,
+    request: &SearchRequest,
+    expect: impl FnOnce(&str) -> Expected,
+) -> Result<SearchAnswer, QuestionError> {
+    let asked_words = request.q.as_deref().map(str::trim).filter(|words| !words.is_empty());
+    if asked_words.is_some_and(|words| words.len() > MAX_QUESTION_BYTES) {
         return Err(invalid("q", "it is longer than 4096 bytes"));
     }
     let cursor = request.cursor.as_deref().map(read_cursor).transpose()?;
@@ -150,24 +134,50 @@ fn search(store: &Store, request: &SearchRequest) -> Result<SearchAnswer, Questi
     let offset = cursor.map_or(0, |(_, offset)| offset);
     let asked = cursor.map(|(as_of, _)| as_of).or(request.as_of);
     let (snapshot, as_of) = at(store, asked)?;
-    let Some(position) = as_of else {
-        return Ok(SearchAnswer { items: Vec::new(), next_cursor: None, total: 0, as_of });
+    let Some(position) = as_of else { return Ok(SearchAnswer { as_of, ..SearchAnswer::default() }) };
+    let like = request.similar.as_ref().map(|id| told(&snapshot, position, id)).transpose()?;
+    let words = match (asked_words, &like) {
+        (Some(words), Some(like)) => Some(format!("{words} {like}")),
+        (Some(words), None) => Some(words.to_owned()),
+        (None, like) => like.clone(),
     };
-    let asking = Asking { store, snapshot: &snapshot, position };
-    let query = asking.query(request, words)?;
-    let (found, total) = asking.collect(&query, words.is_some(), offset, limit)?;
-    let more = offset + found.len() < total && offset + limit < MAX_OFFSET;
-    let next_cursor = (more && !found.is_empty()).then(|| format!("{position}.{}", offset + limit));
-    let snippets = words.map(|words| Snippets::new(store, words));
-    let mut items = Vec::with_capacity(found.len());
-    for (score, address) in found {
-        let document: TantivyDocument = snapshot.searcher.doc(address).map_err(failed)?;
-        let record = store.record(&document).map_err(failed)?;
-        let snippet = snippets.as_ref().map_or_else(Text::default, |snippets| snippets.of(&record));
-        items.push(Hit { score, snippet, record });
+    let question = words.as_deref().map(|text| Question {
+        text,
+        expected: expect(text),
+        weights: None,
+        except: request.similar.as_ref().map(RecordId::as_str),
+    });
+    let filter = filter(&snapshot, position, request)?;
+    let found = snapshot.view.search(&filter, question.as_ref(), (offset, limit), &request.facets).map_err(broken)?;
+    let more = offset + found.hits.len() < found.total && offset + limit < MAX_OFFSET;
+    let next_cursor = (more && !found.hits.is_empty()).then(|| format!("{position}.{}", offset + limit));
+    let snippets = words.as_deref().map(|words| Snippets::new(&snapshot.view, words));
+    let mut items = Vec::with_capacity(found.hits.len());
+    for hit in found.hits {
+        let record = versions::decode(&hit.body).map_err(failed)?;
+        let snippet = snippets.as_ref().map_or_else(Text::default, |snippets| marked(snippets, &record));
+        items.push(Hit { score: hit.score, snippet, record });
     }
-    let total = u64::try_from(total).unwrap_or(u64::MAX);
-    Ok(SearchAnswer { items, next_cursor, total, as_of })
+    let facets = found.facets.into_iter().map(|(facet, counts)| (facet.to_owned(), counts)).collect();
+    let total = u64::try_from(found.total).unwrap_or(u64::MAX);
+    Ok(SearchAnswer { items, next_cursor, total, facets, as_of })
+}
+
+/// What a record said at the position: what others are to be like.
+fn told(snapshot: &Snapshot, position: Position, id: &RecordId) -> Result<String, QuestionError> {
+    let known = snapshot.view.version_of(id.as_str(), newest_or(snapshot, position)).map_err(broken)?;
+    let Some(body) = known else {
+        return Err(QuestionError::NotFound { kind: "record", id: id.to_string() });
+    };
+    let record = versions::decode(&body).map_err(failed)?;
+    let mut told = texts(&record).join(" ");
+    told.truncate(told.floor_char_boundary(MAX_QUESTION_BYTES));
+    Ok(told)
+}
+
+/// The position as the index takes it: the newest one needs no ranges.
+fn newest_or(snapshot: &Snapshot, position: Position) -> u64 {
+    if position.next() == snapshot.visible { u64::MAX } else { position.get() }
 }
 
 fn read_cursor(cursor: &str) -> Result<(Position, usize), QuestionError> {
@@ -179,206 +189,47 @@ fn read_cursor(cursor: &str) -> Result<(Position, usize), QuestionError> {
     }
 }
 
-struct Asking<'a> {
-    store: &'a Store,
-    snapshot: &'a Snapshot,
-    position: Position,
+fn filter(snapshot: &Snapshot, position: Position, request: &SearchRequest) -> Result<Filter, QuestionError> {
+    let mut filter = Filter {
+        position: newest_or(snapshot, position),
+        facets: Vec::new(),
+        from_ns: request.from.map(nanoseconds),
+        to_ns: request.to.map(nanoseconds),
+    };
+    let mut one = |facet, value: Option<&str>| {
+        if let Some(value) = value {
+            filter.facets.push((facet, vec![value.to_owned()]));
+        }
+    };
+    one(Facet::Base, request.base.map(|base| base.as_str()));
+    one(Facet::Kind, request.kind.map(|kind| kind.as_str()));
+    one(Facet::Asset, request.asset.as_deref());
+    one(Facet::Mode, request.mode.as_deref());
+    one(Facet::Item, request.item.as_deref());
+    if let Some(class) = &request.class {
+        filter.facets.push((Facet::Asset, assets_of(snapshot, filter.position, class)?));
+    }
+    Ok(filter)
 }
 
-type Clause = (Occur, Box<dyn Query>);
-
-impl Asking<'_> {
-    fn query(&self, request: &SearchRequest, words: Option<&str>) -> Result<BooleanQuery, QuestionError> {
-        let fields = &self.store.fields;
-        let mut clauses: Vec<Clause> = self.valid();
-        if let Some(base) = request.base {
-            clauses.push(must(exact(fields.base, base.as_str())));
-        }
-        if let Some(kind) = request.kind {
-            clauses.push(must(exact(fields.kind, kind.as_str())));
-        }
-        if let Some(asset) = &request.asset {
-            clauses.push(must(exact(fields.asset, asset)));
-        }
-        if let Some(class) = &request.class {
-            let assets = self.assets_of(class)?;
-            let terms = assets.iter().map(|asset| Term::from_field_text(fields.asset, asset));
-            clauses.push(must(Box::new(TermSetQuery::new(terms))));
-        }
-        if request.from.is_some() || request.to.is_some() {
-            let term = |time| Term::from_field_i64(fields.event_time_ns, nanoseconds(time));
-            let low =
-                request.from.map_or(Bound::Included(Term::from_field_i64(fields.event_time_ns, i64::MIN)), |time| {
-                    Bound::Included(term(time))
-                });
-            let high =
-                request.to.map_or(Bound::Included(Term::from_field_i64(fields.event_time_ns, i64::MAX)), |time| {
-                    Bound::Excluded(term(time))
-                });
-            clauses.push(must(Box::new(RangeQuery::new(low, high))));
-        }
-        let meaning: Box<dyn Query> = match words {
-            Some(words) => self.meaning(words),
-            None => Box::new(AllQuery),
-        };
-        clauses.push((Occur::Must, meaning));
-        Ok(BooleanQuery::new(clauses))
+/// The assets of a class: what belongs to it is found through its assets, which may be registered later.
+fn assets_of(snapshot: &Snapshot, position: u64, class: &str) -> Result<Vec<String>, QuestionError> {
+    let facets = vec![(Facet::Kind, vec![Kind::Asset.as_str().to_owned()]), (Facet::Class, vec![class.to_owned()])];
+    let filter = Filter { position, facets, ..Filter::default() };
+    let bodies = snapshot
+        .view
+        .all(&filter, MAX_CLASS_ASSETS)
+        .map_err(broken)?
+        .map_err(|found| invalid("class", format!("it has {found} assets, more than {MAX_CLASS_ASSETS}")))?;
+    let mut assets = Vec::with_capacity(bodies.len());
+    for body in bodies {
+        assets.extend(versions::decode(&body).map_err(failed)?.asset);
     }
-
-    /// Only versions that were valid at the position.
-    fn valid(&self) -> Vec<Clause> {
-        let fields = &self.store.fields;
-        if self.position.next() == self.snapshot.visible {
-            // At the newest position the valid versions are the open ones, which one posting list holds.
-            let open = TermQuery::new(Term::from_field_u64(fields.valid_to, OPEN), IndexRecordOption::Basic);
-            return vec![must(Box::new(open))];
-        }
-        let position = self.position.get();
-        let from = Term::from_field_u64(fields.valid_from, position);
-        let to = Term::from_field_u64(fields.valid_to, position);
-        let first = Term::from_field_u64(fields.valid_from, 0);
-        let last = Term::from_field_u64(fields.valid_to, OPEN);
-        vec![
-            must(Box::new(RangeQuery::new(Bound::Included(first), Bound::Included(from)))),
-            must(Box::new(RangeQuery::new(Bound::Excluded(to), Bound::Included(last)))),
-        ]
-    }
-
-    fn assets_of(&self, class: &str) -> Result<Vec<String>, QuestionError> {
-        let fields = &self.store.fields;
-        let mut clauses = self.valid();
-        clauses.push(must(exact(fields.kind, Kind::Asset.as_str())));
-        clauses.push(must(exact(fields.class, class)));
-        let query = BooleanQuery::new(clauses);
-        let found = self
-            .snapshot
-            .searcher
-            .search(&query, &TopDocs::with_limit(MAX_CLASS_ASSETS).order_by_score())
-            .map_err(failed)?;
-        let mut assets = Vec::with_capacity(found.len());
-        for (_, address) in found {
-            let document: TantivyDocument = self.snapshot.searcher.doc(address).map_err(failed)?;
-            assets.extend(self.store.record(&document).map_err(failed)?.asset);
-        }
-        Ok(assets)
-    }
-
-    /// Words, codes and n-grams: a version fits when it has at least one of them.
-    fn meaning(&self, words: &str) -> Box<dyn Query> {
-        let fields = &self.store.fields;
-        let mut clauses: Vec<Clause> = Vec::new();
-        let mut codes = terms::codes(words);
-        codes.push(words.to_lowercase());
-        codes.dedup();
-        for code in codes {
-            let named = Box::new(ConstScoreQuery::new(exact(fields.codes, &code), CODE_BOOST));
-            clauses.push((Occur::Should, named));
-        }
-        for word in distinct(terms::zh(words)) {
-            clauses.push((Occur::Should, scored(fields.zh, &word)));
-        }
-        for word in distinct(terms::en(words)) {
-            clauses.push((Occur::Should, scored(fields.en, &word)));
-            clauses.push((Occur::Should, Box::new(BoostQuery::new(scored(fields.labels, &word), LABEL_BOOST))));
-        }
-        clauses.extend(self.alike(words));
-        if clauses.is_empty() { Box::new(EmptyQuery) } else { Box::new(BooleanQuery::new(clauses)) }
-    }
-
-    /// One clause for each word: enough of its n-grams.
-    fn alike(&self, words: &str) -> Vec<Clause> {
-        let separate = |character: char| !character.is_alphanumeric();
-        let mut clauses: Vec<Clause> = Vec::new();
-        for word in words.split(separate).filter(|word| !word.is_empty()).take(terms::MAX_QUESTION_TERMS) {
-            let grams = distinct(terms::grams(word));
-            if grams.len() < MIN_GRAMS {
-                continue;
-            }
-            let needed = (grams.len() * GRAM_SHARE_PERCENT).div_ceil(100).max(1);
-            let parts = grams.iter().map(|gram| (Occur::Should, scored(self.store.fields.grams, gram))).collect();
-            let enough = BooleanQuery::with_minimum_required_clauses(parts, needed);
-            clauses.push((Occur::Should, Box::new(BoostQuery::new(Box::new(enough), GRAM_BOOST))));
-        }
-        clauses
-    }
-
-    fn collect(
-        &self,
-        query: &BooleanQuery,
-        ranked: bool,
-        offset: usize,
-        limit: usize,
-    ) -> Result<(Vec<(f32, DocAddress)>, usize), QuestionError> {
-        let top = TopDocs::with_limit(limit).and_offset(offset);
-        let searcher = &self.snapshot.searcher;
-        if ranked {
-            return searcher.search(query, &(top.order_by_score(), Count)).map_err(failed);
-        }
-        let newest = top.order_by_fast_field::<i64>("event_time_ns", Order::Desc);
-        let (found, total) = searcher.search(query, &(newest, Count)).map_err(failed)?;
-        Ok((found.into_iter().map(|(_, address)| (0.0, address)).collect(), total))
-    }
+    Ok(assets)
 }
 
-fn must(query: Box<dyn Query>) -> Clause {
-    (Occur::Must, Box::new(ConstScoreQuery::new(query, 0.0)))
-}
-
-fn exact(field: Field, text: &str) -> Box<dyn Query> {
-    Box::new(TermQuery::new(Term::from_field_text(field, text), IndexRecordOption::Basic))
-}
-
-fn scored(field: Field, text: &str) -> Box<dyn Query> {
-    Box::new(TermQuery::new(Term::from_field_text(field, text), IndexRecordOption::WithFreqs))
-}
-
-fn distinct(tokens: Vec<Token>) -> Vec<String> {
-    let mut words: Vec<String> = tokens.into_iter().map(|token| token.text).collect();
-    words.sort_unstable();
-    words.dedup();
-    words.truncate(terms::MAX_QUESTION_TERMS);
-    words
-}
-
-struct Snippets {
-    zh: SnippetGenerator,
-    en: SnippetGenerator,
-}
-
-impl Snippets {
-    fn new(store: &Store, words: &str) -> Self {
-        let make = |field, cut: fn(&str) -> Vec<Token>| {
-            let terms: BTreeMap<String, f32> = distinct(cut(words)).into_iter().map(|word| (word, 1.0)).collect();
-            SnippetGenerator::new(terms, TextAnalyzer::from(Terms(cut)), field, SNIPPET_CHARS)
-        };
-        Self { zh: make(store.fields.zh, terms::zh), en: make(store.fields.en, terms::en) }
-    }
-
-    fn of(&self, record: &KnowledgeRecord) -> Text {
-        let part = |generator: &SnippetGenerator, text: &Option<String>, title: &Option<String>| {
-            let text = text.as_deref().or(title.as_deref())?;
-            let text = terms::bounded(text);
-            let snippet = generator.snippet(text);
-            Some(if snippet.is_empty() { escaped(text) } else { snippet.to_html() })
-        };
-        Text {
-            zh: part(&self.zh, &record.text.zh, &record.title.zh),
-            en: part(&self.en, &record.text.en, &record.title.en),
-        }
-    }
-}
-
-/// The beginning of a text, safe in HTML.
-fn escaped(text: &str) -> String {
-    let mut safe = String::new();
-    for character in text.chars().take(SNIPPET_CHARS) {
-        match character {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            _ => safe.push(character),
-        }
-    }
-    safe
+fn marked(snippets: &Snippets, record: &KnowledgeRecord) -> Text {
+    let zh = record.text.zh.as_deref().or(record.title.zh.as_deref());
+    let en = record.text.en.as_deref().or(record.title.en.as_deref());
+    Text { zh: zh.map(|text| snippets.zh(text)), en: en.map(|text| snippets.en(text)) }
 }

@@ -256,6 +256,28 @@ impl Episodes {
         Some(view)
     }
 
+    /// These faults, where they were known. Whether the work on them helped is judged by `among`, which must hold every fault of their modes.
+    pub fn judged_among<'a>(&'a self, faults: &[FaultId], among: &[FaultId], as_of: AsOf) -> Vec<EpisodeView<'a>> {
+        let known = among.iter().filter_map(|fault| Some(self.faults.get_key_value(fault)?.0));
+        let occurrences = self.occurrences_among(known, as_of);
+        let horizon = self.horizon(as_of);
+        faults
+            .iter()
+            .filter_map(|fault| {
+                let (id, facts) = self.faults.get_key_value(fault)?;
+                let mut view = self.view_fault(id, facts, as_of)?;
+                view.success = judge(&view, &occurrences, horizon, RECURRENCE_WINDOW);
+                Some(view)
+            })
+            .collect()
+    }
+
+    /// A work order that answers no fault, when it was known, as an episode.
+    pub fn alone_at(&self, id: &WorkOrderId, as_of: AsOf) -> Option<EpisodeView<'_>> {
+        let (id, facts) = self.work_orders.get_key_value(id)?;
+        self.view_alone(id, facts, as_of)
+    }
+
     /// One work order, when it was known.
     pub fn work_order_at(&self, id: &WorkOrderId, as_of: AsOf) -> Option<WorkOrderView<'_>> {
         let (id, facts) = self.work_orders.get_key_value(id)?;

@@ -10,6 +10,7 @@ fn codes_survive_whole() {
     check("报警E-123停机", &["e-123"]);
     check("WES-5.4.5 and 3.6.3", &["3.6.3", "wes-5.4.5"]);
     check("alarm WARP_BREAK on LOOM-07", &["loom-07", "warp_break"]);
+    check("L/H cyl, 2 lights, 1000 hr, part 4711001", &["4711001"]);
     check("no code here", &[]);
     check("", &[]);
 }
@@ -32,10 +33,22 @@ fn chinese_words_have_ordinal_positions_and_no_punctuation() {
 #[test]
 fn grams_point_into_the_text() {
     let text = "Leak 油缸漏 x";
-    assert_eq!(texts(grams(text)), ["lea", "eak", "x", "油缸", "缸漏"]);
-    for gram in grams(text) {
-        assert_eq!(text[gram.offset_from..gram.offset_to].to_lowercase(), gram.text);
+    let expected =
+        ["_le", "lea", "eak", "ak_", "_lea", "leak", "eak_", "_x_", "油", "缸", "漏", "油缸", "缸漏", "油缸漏"];
+    assert_eq!(texts(grams(text)), expected);
+    for gram in grams(text).into_iter().chain(sounds(text)) {
+        assert!(text.get(gram.offset_from..gram.offset_to).is_some());
     }
+}
+
+#[test]
+fn what_sounds_alike_has_the_same_sounds() {
+    for (right, slip) in [("钢筘", "钢扣"), ("综丝", "宗丝"), ("储纬器", "除纬器"), ("绞边", "胶边")]
+    {
+        assert_eq!(texts(sounds(right)), texts(sounds(slip)), "{right} {slip}");
+    }
+    assert_ne!(texts(sounds("钢筘")), texts(sounds("刹车")));
+    assert!(sounds("筘 reed").is_empty());
 }
 
 proptest::proptest! {
@@ -46,5 +59,7 @@ proptest::proptest! {
         }
         codes(&text);
         grams(&text);
+        sounds(&text);
+        crate::features::of(&text);
     }
 }

@@ -1,0 +1,346 @@
+//! Ranking failure modes: what a trained coder makes of the words, smoothed naive Bayes over words and alarms, and the votes of alike cases, pooled.
+//!
+//! **Prior.** The share of a mode among the asset's cases, shrunk to its share in the class, shrunk to its share in all.
+//! **Bayes.** Each word and alarm that is seen adds log P(seen | mode) / P(seen), smoothed towards 0, so that a mode with few cases claims little.
+//! Alarms that come together are rarely independent: the first counts in full, the second strongest half, the third a third.
+//! **Votes.** The most alike cases vote for their modes.
+//! **Pool.** The logarithms of the three are added with weights, and a temperature that was fitted on held-back history makes probabilities of
+//! them. How often the truth was among the first three when the first was as sure as now is isotonic regression over the same history.
+//! **Abstention.** Below [`LEAST_AMONG`], or where no case is alike by at least [`LEAST_ALIKE_EVER`], nothing fits; [`LEAST_ALIKE`] decides before
+//! [`LEAST_HELD_BACK`] cases could be held back.
+//!
+//! docs/evaluation.md has the figures by which weights and thresholds were chosen.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::past::{Alike, Past, Thing};
+use super::{CaseNumber, Symbol};
+use crate::calibration::{Isotonic, Temperature};
+use crate::coding::{Coder, MOST_EXAMPLES, Target};
+use crate::features;
+
+/// How many cases the shares of a group are worth when a smaller group is shrunk to it.
+const SHRINK_CASES: f64 = 10.0;
+
+/// How many cases "as in all modes" is worth when a mode's words are counted.
+const SMOOTH_CASES: f64 = 2.0;
+
+/// The most that one thing can say for or against a mode, as log likelihood ratio.
+const MAX_RATIO: f64 = 3.0;
+
+/// Cases that vote.
+const NEIGHBOURS: usize = 20;
+
+/// The share of all votes that every mode has anyway.
+const VOTE_SMOOTHING: f64 = 0.02;
+
+/// What each opinion is worth in the pool.
+const CODER_WEIGHT: f64 = 1.0;
+const BAYES_WEIGHT: f64 = 0.3;
+const VOTE_WEIGHT: f64 = 0.5;
+
+/// How often the truth must be among the first three for them to be shown as a match: more often than not.
+pub const LEAST_AMONG: f64 = 0.5;
+
+/// The candidates that this is about.
+const AMONG: usize = 3;
+
+/// The fewest held-back cases that a threshold is taken from.
+pub const LEAST_HELD_BACK: usize = 25;
+
+/// The least likeness of the best case of a mode for it to be a candidate, where nothing has been calibrated yet.
+pub const LEAST_ALIKE: f32 = 0.5;
+
+/// The least likeness under which nothing is a match, however sure the coder is: a quarter of what is seen, by weight.
+pub const LEAST_ALIKE_EVER: f32 = 0.25;
+
+/// The share of coded cases that calibration holds back, as one in so many, and the most.
+const HELD_BACK: usize = 5;
+const MOST_HELD_BACK: usize = 300;
+
+/// What is seen.
+#[derive(Clone, Debug, Default)]
+pub struct Seen<'a> {
+    /// At which asset.
+    pub asset: Option<&'a str>,
+    /// Of which class; the asset's own, when absent.
+    pub class: Option<&'a str>,
+    /// In words.
+    pub text: &'a str,
+    /// Alarms, the first one first.
+    pub alarms: &'a [String],
+}
+
+/// What was learnt from a history up to a position.
+#[derive(Clone, Debug, Default)]
+pub struct Experience {
+    /// The last position that it was learnt from.
+    pub through: u64,
+    /// What people coded.
+    pub coder: Coder,
+    /// How sure the pool may be.
+    pub temperature: Temperature,
+    /// How often the truth was among the first three.
+    pub among: Isotonic,
+    /// On how many held-back cases that rests.
+    pub held_back: usize,
+}
+
+/// A failure mode with what speaks for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModeScore {
+    /// The mode's code.
+    pub mode: String,
+    /// How many past cases are coded with it.
+    pub n: u64,
+    /// How many of the cases that vote have it, and how many vote.
+    pub votes: (u64, u64),
+    /// Its probability among the known modes.
+    pub probability: f64,
+    /// What is seen, with its log likelihood ratio, the strongest first.
+    pub reasons: Vec<(String, f64)>,
+    /// Its cases that have something of what is seen, the most alike first.
+    pub alike: Vec<Alike>,
+}
+
+/// The modes, ranked.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ranking {
+    /// How many coded cases it rests on.
+    pub n: u64,
+    /// The modes, the likeliest first.
+    pub modes: Vec<ModeScore>,
+    /// How often the truth was among the first three when the first was as sure; `None` before enough was calibrated.
+    pub among: Option<f64>,
+    /// Whether anything fits.
+    pub fits: bool,
+    /// Alike cases that nobody has coded, the most alike first.
+    pub uncoded: Vec<Alike>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Counts {
+    pub cases: usize,
+    of_class: usize,
+    of_asset: usize,
+    /// For each thing that is seen, how many of the mode's cases have it.
+    having: Vec<usize>,
+}
+
+#[expect(clippy::cast_precision_loss, reason = "numbers of cases stay far below 2^52")]
+pub(super) fn real(count: usize) -> f64 {
+    count as f64
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+/// log P(thing | mode) / P(thing), smoothed towards 0. A thing that no coded case has says nothing.
+fn ratio(own: usize, cases: usize, total: usize, all: usize) -> f64 {
+    if total == 0 {
+        return 0.0;
+    }
+    let overall = real(total) / real(all);
+    let given = (real(own) + SMOOTH_CASES * overall) / (real(cases) + SMOOTH_CASES);
+    (given / overall).ln().clamp(-MAX_RATIO, MAX_RATIO)
+}
+
+/// Alarms of one flood: the first in full, then the strongest by half, a third, …
+fn together(ratios: &[f64]) -> f64 {
+    let mut sorted = ratios.to_vec();
+    sorted.sort_by(|a, b| b.abs().total_cmp(&a.abs()));
+    sorted.iter().enumerate().map(|(rank, ratio)| ratio / (real(rank) + 1.0)).sum()
+}
+
+impl Past<'_> {
+    /// Ranks the known modes by what is seen. The answer depends on the past, the experience and what is seen only.
+    pub fn rank(self, seen: &Seen<'_>, experience: Option<&Experience>) -> Ranking {
+        let known = self.cases().count();
+        let things = self.things(seen.text, seen.alarms, known);
+        let alike = self.alike(seen.text, &things, known);
+        let (counts, totals) = self.counts(seen, &things);
+        let n: usize = counts.values().map(|counts| counts.cases).sum();
+        let mut by_mode: HashMap<Symbol, Vec<Alike>> = HashMap::new();
+        let mut uncoded = Vec::new();
+        let mut votes: HashMap<Symbol, (f64, u64)> = HashMap::new();
+        let mut voters = 0;
+        for (case, likeness) in alike {
+            match self.base.get(case).and_then(|case| case.coded(Target::Mode, self.position)) {
+                Some(mode) => {
+                    by_mode.entry(mode).or_default().push((case, likeness));
+                    if voters < NEIGHBOURS {
+                        voters += 1;
+                        let vote = votes.entry(mode).or_default();
+                        // A case that is twice as alike counts four times.
+                        vote.0 += f64::from(likeness).powi(2);
+                        vote.1 += 1;
+                    }
+                }
+                None => uncoded.push((case, likeness)),
+            }
+        }
+        let all_votes: f64 = votes.values().map(|(weight, _)| weight).sum();
+        let features = features::of(seen.text);
+        let coded: HashMap<&str, f64> = match experience {
+            Some(experience) if !seen.text.trim().is_empty() => {
+                experience.coder.probabilities(Target::Mode, &features).into_iter().collect()
+            }
+            _ => HashMap::new(),
+        };
+        let kinds = real(counts.len().max(1));
+        let mut modes = Vec::with_capacity(counts.len());
+        let mut logs = Vec::with_capacity(counts.len());
+        for (mode, own) in &counts {
+            let in_all = (real(own.cases) + 0.5) / (real(n) + 0.5 * kinds);
+            let in_class = (real(own.of_class) + SHRINK_CASES * in_all) / (real(totals.of_class) + SHRINK_CASES);
+            let prior = (real(own.of_asset) + SHRINK_CASES * in_class) / (real(totals.of_asset) + SHRINK_CASES);
+            let ratios: Vec<f64> = own
+                .having
+                .iter()
+                .zip(&totals.having)
+                .map(|(having, total)| ratio(*having, own.cases, *total, n))
+                .collect();
+            let of = |alarm: bool| -> Vec<f64> {
+                ratios.iter().zip(&things).filter(|(_, thing)| thing.alarm == alarm).map(|(ratio, _)| *ratio).collect()
+            };
+            let (voted, voting) = votes.get(mode).copied().unwrap_or_default();
+            let voted = VOTE_SMOOTHING + if all_votes > 0.0 { voted / all_votes } else { 0.0 };
+            let name = self.base.names.name(*mode);
+            let bayes = of(false).iter().sum::<f64>();
+            // The coder has learnt the shares of modes itself: what the asset adds to them counts in full.
+            let log = match coded.get(name) {
+                Some(probability) => {
+                    CODER_WEIGHT * probability.max(1e-6).ln() + BAYES_WEIGHT * bayes + (prior / in_all).ln()
+                }
+                None => bayes + prior.ln(),
+            };
+            logs.push(log + together(&of(true)) + VOTE_WEIGHT * voted.ln());
+            let mut reasons: Vec<(String, f64)> =
+                things.iter().map(|thing| thing.name.clone()).zip(ratios.iter().copied()).collect();
+            reasons.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()).then_with(|| a.0.cmp(&b.0)));
+            modes.push(ModeScore {
+                mode: name.to_owned(),
+                n: count(own.cases),
+                votes: (voting, count(voters)),
+                probability: 0.0,
+                reasons,
+                alike: by_mode.remove(mode).unwrap_or_default(),
+            });
+        }
+        let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let pooled: Vec<f64> = logs.iter().map(|log| (log - most).exp()).collect();
+        let temperature = experience.map_or_else(Temperature::default, |experience| experience.temperature);
+        for (mode, probability) in modes.iter_mut().zip(temperature.apply(&pooled)) {
+            mode.probability = probability;
+        }
+        modes.sort_by(|a, b| b.probability.total_cmp(&a.probability).then_with(|| a.mode.cmp(&b.mode)));
+        let (among, fits) = verdict(&modes, experience);
+        Ranking { n: count(n), modes, among, fits, uncoded }
+    }
+
+    /// How many cases each mode has, of the class, of the asset, and with each thing that is seen; and the same over all modes.
+    fn counts(self, seen: &Seen<'_>, things: &[Thing]) -> (BTreeMap<Symbol, Counts>, Counts) {
+        let asset = seen.asset.and_then(|asset| self.base.names.known(asset));
+        let class = match seen.class {
+            Some(class) => self.base.names.known(class),
+            None => asset.and_then(|asset| self.class(asset)),
+        };
+        let blank = || Counts { having: vec![0; things.len()], ..Counts::default() };
+        let (mut counts, mut totals) = (BTreeMap::<Symbol, Counts>::new(), blank());
+        for (_, case) in self.cases() {
+            let Some(mode) = case.coded(Target::Mode, self.position) else { continue };
+            let own = counts.entry(mode).or_insert_with(blank);
+            own.cases += 1;
+            totals.cases += 1;
+            let at_asset = self.asset(case);
+            if asset.is_some() && at_asset == asset {
+                own.of_asset += 1;
+                totals.of_asset += 1;
+            }
+            if class.is_some() && at_asset.and_then(|asset| self.class(asset)) == class {
+                own.of_class += 1;
+                totals.of_class += 1;
+            }
+        }
+        for (at, thing) in things.iter().enumerate() {
+            for case in &thing.cases {
+                let mode = self.base.get(*case).and_then(|case| case.coded(Target::Mode, self.position));
+                let Some(own) = mode.and_then(|mode| counts.get_mut(&mode)) else { continue };
+                for having in [own.having.get_mut(at), totals.having.get_mut(at)].into_iter().flatten() {
+                    *having += 1;
+                }
+            }
+        }
+        (counts, totals)
+    }
+
+    /// Learns from what was known: trains a coder, and calibrates on the latest coded cases with a coder that has not seen them.
+    pub fn learn(self) -> Experience {
+        let mut coded: Vec<(u64, CaseNumber)> = self
+            .cases()
+            .filter(|(_, case)| case.coded(Target::Mode, self.position).is_some())
+            .map(|(number, case)| (case.first, number))
+            .collect();
+        coded.sort_unstable();
+        let held_back = (coded.len() / HELD_BACK).min(MOST_HELD_BACK);
+        let later = coded.split_off(coded.len() - held_back);
+        let mut experience = Experience { through: self.position, held_back, ..Experience::default() };
+        if let Some((first, _)) = later.first().filter(|(first, _)| *first > 0) {
+            let earlier = Past::new(self.base, first - 1);
+            let trial = Experience { coder: Coder::train(&earlier.examples(MOST_EXAMPLES)), ..Experience::default() };
+            let judged: Vec<(Ranking, Option<usize>, String)> = later
+                .iter()
+                .filter_map(|(first, number)| {
+                    let case = self.base.get(*number)?;
+                    let truth = self.mode(*number)?.to_owned();
+                    let before = Past::new(self.base, first.checked_sub(1)?);
+                    let asset = case.assets.first().map(|(_, asset)| self.base.names.name(*asset));
+                    let alarms: Vec<String> =
+                        case.alarms.iter().map(|(_, alarm)| self.base.names.name(*alarm).to_owned()).collect();
+                    let text = case.texts.first().map_or("", |(_, text)| text.as_str());
+                    let seen = Seen { asset, class: None, text, alarms: &alarms };
+                    let ranking = before.rank(&seen, Some(&trial));
+                    let at = ranking.modes.iter().position(|mode| mode.mode == truth);
+                    Some((ranking, at, truth))
+                })
+                .collect();
+            let given: Vec<(Vec<f64>, usize)> = judged
+                .iter()
+                .filter_map(|(ranking, at, _)| {
+                    Some((ranking.modes.iter().map(|mode| mode.probability).collect(), (*at)?))
+                })
+                .collect();
+            experience.temperature = Temperature::fit(&given);
+            let among: Vec<(f64, bool)> = judged
+                .iter()
+                .map(|(ranking, at, _)| {
+                    let given: Vec<f64> = ranking.modes.iter().map(|mode| mode.probability).collect();
+                    (
+                        sureness(&ranking.modes, experience.temperature.apply(&given).first().copied()),
+                        at.is_some_and(|at| at < AMONG),
+                    )
+                })
+                .collect();
+            experience.among = Isotonic::fit(&among);
+        }
+        experience.coder = Coder::train(&self.examples(MOST_EXAMPLES));
+        experience
+    }
+}
+
+/// How sure the first candidate is: its probability, and how alike its best case is.
+fn sureness(modes: &[ModeScore], probability: Option<f64>) -> f64 {
+    let alike = modes.first().and_then(|mode| mode.alike.first()).map_or(0.0, |(_, likeness)| f64::from(*likeness));
+    probability.unwrap_or(0.0) * alike.sqrt()
+}
+
+fn verdict(modes: &[ModeScore], experience: Option<&Experience>) -> (Option<f64>, bool) {
+    let best = modes.first().and_then(|mode| mode.alike.first()).map_or(0.0, |(_, likeness)| *likeness);
+    let sure = sureness(modes, modes.first().map(|mode| mode.probability));
+    let calibrated = experience.filter(|experience| experience.held_back >= LEAST_HELD_BACK);
+    match calibrated.and_then(|experience| experience.among.apply(sure)) {
+        Some(among) => (Some(among), among >= LEAST_AMONG && best >= LEAST_ALIKE_EVER),
+        None => (None, best >= LEAST_ALIKE),
+    }
+}

@@ -1,0 +1,284 @@
+//! What was known at a position, and how alike its cases are to what is seen.
+
+use super::{Case, CaseBase, CaseNumber, Part, Symbol, at, grams_of, words_of};
+use crate::coding::{Example, Target};
+use crate::{features, terms};
+
+/// The share of words in the likeness; n-grams have the rest.
+const WORD_SHARE: f32 = 0.7;
+
+/// What n-grams alone are worth, where the words are misspelt.
+const TYPO_SHARE: f32 = 0.85;
+
+/// The most parts that are looked at for n-grams, from the rarest n-gram on.
+const MOST_GRAM_PARTS: usize = 300_000;
+
+/// The fewest words of a language that can be judged alone.
+const MIN_WORDS_ALONE: usize = 2;
+
+/// What was known at a position.
+#[derive(Clone, Copy)]
+pub struct Past<'a> {
+    pub(super) base: &'a CaseBase,
+    pub(super) position: u64,
+}
+
+/// Something that is seen.
+#[derive(Clone, Debug)]
+pub(super) struct Thing {
+    pub name: String,
+    pub alarm: bool,
+    /// Whether it is Chinese.
+    han: bool,
+    weight: f32,
+    /// The cases that have it, each once.
+    pub cases: Vec<CaseNumber>,
+}
+
+/// A case with how alike it is, from 0 to 1.
+pub type Alike = (CaseNumber, f32);
+
+#[expect(clippy::cast_precision_loss, reason = "numbers of cases stay far below 2^24 for a weight")]
+fn real(count: usize) -> f32 {
+    count as f32
+}
+
+/// How much a thing says that `count` of `all` cases have. What no case has counts like what one has: it may be a typo.
+fn rarity(all: usize, count: usize) -> f32 {
+    ((real(all) + 1.0) / (real(count.max(1)) + 0.5)).ln().max(0.1)
+}
+
+impl<'a> Past<'a> {
+    pub(super) fn new(base: &'a CaseBase, position: u64) -> Self {
+        Self { base, position }
+    }
+
+    /// The cases that were known, with their numbers.
+    pub(super) fn cases(self) -> impl Iterator<Item = (CaseNumber, &'a Case)> {
+        // Cases are named in the order of positions.
+        let end = self.base.cases.partition_point(|case| case.first <= self.position);
+        (0..).zip(self.base.cases.get(..end).unwrap_or_default()).filter(move |(_, case)| case.known(self.position))
+    }
+
+    /// The key of a case.
+    pub fn key(self, number: CaseNumber) -> &'a str {
+        self.base.get(number).map_or("", |case| case.key.as_str())
+    }
+
+    /// The failure mode that a case was coded with.
+    pub fn mode(self, number: CaseNumber) -> Option<&'a str> {
+        let mode = self.base.get(number)?.coded(Target::Mode, self.position)?;
+        Some(self.base.names.name(mode))
+    }
+
+    /// The cases that are coded with a mode, in the order in which they were first named.
+    pub fn coded_with(self, mode: &str) -> impl Iterator<Item = CaseNumber> + use<'a> {
+        let wanted = self.base.names.known(mode);
+        self.cases()
+            .filter(move |(_, case)| wanted.is_some() && case.coded(Target::Mode, self.position) == wanted)
+            .map(|(number, _)| number)
+    }
+
+    pub(super) fn asset(self, case: &Case) -> Option<Symbol> {
+        at(&case.assets, self.position)
+    }
+
+    pub(super) fn class(self, asset: Symbol) -> Option<Symbol> {
+        at(self.base.classes.get(&asset)?, self.position)
+    }
+
+    /// The texts that people coded, in the order of their coding, for a coder to learn from: at most `most`, the latest.
+    pub fn examples(self, most: usize) -> Vec<Example<'a>> {
+        let mut coded: Vec<(u64, &Case)> = self
+            .cases()
+            .filter_map(|(_, case)| Some((case.codings.first().filter(|(said, _)| *said <= self.position)?.0, case)))
+            .collect();
+        coded.sort_by_key(|(said, _)| *said);
+        let from = coded.len().saturating_sub(most);
+        coded
+            .split_off(from)
+            .into_iter()
+            .map(|(_, case)| {
+                let labels = at(&case.codings, self.position).unwrap_or_default();
+                let text = self.text(case);
+                Example {
+                    features: features::of(&text),
+                    labels: labels.map(|label| label.map(|label| self.base.names.name(label))),
+                }
+            })
+            .collect()
+    }
+
+    /// Everything that was said about a case.
+    pub(super) fn text(self, case: &Case) -> String {
+        let said = case.texts.iter().take_while(|(said, _)| *said <= self.position).map(|(_, text)| text.as_str());
+        said.collect::<Vec<_>>().join(" ")
+    }
+
+    /// The cases of parts, each once and in order.
+    fn of_parts(self, parts: Option<&Vec<u32>>) -> Vec<CaseNumber> {
+        let part = |number: &u32| usize::try_from(*number).ok().and_then(|at| self.base.parts.get(at));
+        let known = parts.into_iter().flatten().filter_map(part).take_while(|part| part.position <= self.position);
+        self.each_once(known)
+    }
+
+    fn each_once<'p>(self, parts: impl Iterator<Item = &'p Part>) -> Vec<CaseNumber> {
+        let known = |number: &CaseNumber| self.base.get(*number).is_some_and(|case| case.known(self.position));
+        let mut cases: Vec<CaseNumber> = parts.map(|part| part.case).filter(known).collect();
+        cases.sort_unstable();
+        cases.dedup();
+        cases
+    }
+
+    /// The words and alarms that are seen, with the cases that have them.
+    pub(super) fn things(self, text: &str, alarms: &[String], all: usize) -> Vec<Thing> {
+        let mut things: Vec<Thing> = Vec::new();
+        let mut add = |name: String, alarm: bool, cases: Vec<CaseNumber>| {
+            let han = name.chars().any(terms::is_han);
+            things.push(Thing { weight: rarity(all, cases.len()), name, alarm, han, cases });
+        };
+        for word in words_of(text).into_iter().take(terms::MAX_QUESTION_TERMS) {
+            let parts = self.base.names.known(&word).and_then(|word| self.base.words.get(&word));
+            add(word, false, self.of_parts(parts));
+        }
+        let mut alarms: Vec<&String> = alarms.iter().collect();
+        alarms.sort_unstable();
+        alarms.dedup();
+        for alarm in alarms {
+            let parts = self.base.names.known(alarm).and_then(|alarm| self.base.alarms.get(&alarm));
+            let known = parts.into_iter().flatten().filter(|part| part.position <= self.position);
+            add(alarm.clone(), true, self.each_once(known));
+        }
+        things
+    }
+
+    /// Every case that has something of what is seen, with the weighted share of it that it has, the most alike first; of equal ones the later first.
+    ///
+    /// The commonest n-grams of a large history are left out, on both sides of the share: they say little and cost most.
+    pub(super) fn alike(self, text: &str, things: &[Thing], all: usize) -> Vec<Alike> {
+        let mut table = Table { shares: vec![Shares::default(); self.base.cases.len()], stamps: Vec::new() };
+        table.stamps.resize(self.base.cases.len(), 0);
+        let mut whole = Shares::default();
+        for thing in things {
+            whole.add_thing(thing);
+            for case in &thing.cases {
+                if let Some(shares) = usize::try_from(*case).ok().and_then(|at| table.shares.get_mut(at)) {
+                    shares.add_thing(thing);
+                }
+            }
+        }
+        let mut grams: Vec<(usize, usize, &[u32])> = Vec::new();
+        for (language, wanted) in [(0, true), (1, false)] {
+            let only: String = text
+                .chars()
+                .map(|character| if terms::is_han(character) == wanted { character } else { ' ' })
+                .collect();
+            for gram in grams_of(&only) {
+                let parts = self.base.grams.get(&gram).map(Vec::as_slice).unwrap_or_default();
+                grams.push((parts.len(), language, parts));
+            }
+        }
+        grams.sort_by_key(|(count, ..)| *count);
+        let (mut stamp, mut read) = (0, 0);
+        for (count, language, parts) in grams {
+            read += count;
+            if read > MOST_GRAM_PARTS {
+                break;
+            }
+            let weight = rarity(all, count);
+            whole.add_gram(language, weight);
+            stamp += 1;
+            self.mark(&mut table, parts, stamp, |shares| shares.add_gram(language, weight));
+        }
+        let count = |han: bool| things.iter().filter(|thing| thing.alarm || thing.han == han).count();
+        // The same thing said in Chinese and in English: each language is also judged alone. A case is mostly written in one.
+        let alone = count(true) >= MIN_WORDS_ALONE && count(false) >= MIN_WORDS_ALONE;
+        let mut alike: Vec<Alike> = (0..)
+            .zip(&table.shares)
+            .filter(|(_, shares)| shares.any())
+            .filter(|(case, _)| self.base.get(*case).is_some_and(|case| case.known(self.position)))
+            .map(|(case, shares)| (case, shares.likeness(&whole, alone)))
+            .collect();
+        alike.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(b.0.cmp(&a.0)));
+        alike
+    }
+
+    /// Adds to each case of the parts once.
+    fn mark(self, table: &mut Table, parts: &[u32], stamp: u32, add: impl Fn(&mut Shares)) {
+        for part in parts {
+            let Some(part) = usize::try_from(*part).ok().and_then(|at| self.base.parts.get(at)) else { continue };
+            if part.position > self.position {
+                break;
+            }
+            let Ok(case) = usize::try_from(part.case) else { continue };
+            if let (Some(seen), Some(shares)) = (table.stamps.get_mut(case), table.shares.get_mut(case))
+                && *seen != stamp
+            {
+                *seen = stamp;
+                add(shares);
+            }
+        }
+    }
+}
+
+/// What each case shares with what is seen, and the last n-gram that was counted for it.
+struct Table {
+    shares: Vec<Shares>,
+    stamps: Vec<u32>,
+}
+
+/// Weights by language: Chinese, and everything else.
+#[derive(Clone, Copy, Debug, Default)]
+struct Shares {
+    words: [f32; 2],
+    alarms: f32,
+    grams: [f32; 2],
+}
+
+impl Shares {
+    fn any(&self) -> bool {
+        let [han, other] = self.words;
+        let [looks, sounds] = self.grams;
+        han + other + looks + sounds + self.alarms > 0.0
+    }
+
+    fn add_thing(&mut self, thing: &Thing) {
+        let [han, other] = &mut self.words;
+        *match (thing.alarm, thing.han) {
+            (true, _) => &mut self.alarms,
+            (false, true) => han,
+            (false, false) => other,
+        } += thing.weight;
+    }
+
+    fn add_gram(&mut self, language: usize, weight: f32) {
+        if let Some(grams) = self.grams.get_mut(language) {
+            *grams += weight;
+        }
+    }
+
+    fn likeness(&self, whole: &Self, alone: bool) -> f32 {
+        let share = |own: f32, all: f32| if all > 0.0 { own / all } else { 0.0 };
+        let of = |[own_han, own_other]: [f32; 2], [all_han, all_other]: [f32; 2], own: [f32; 2], all: [f32; 2]| {
+            let words = share(own_han + own_other + self.alarms, all_han + all_other + whole.alarms);
+            let grams_there = all.iter().sum::<f32>();
+            if grams_there <= 0.0 {
+                return words;
+            }
+            let grams = share(own.iter().sum(), grams_there);
+            (WORD_SHARE * words + (1.0 - WORD_SHARE) * grams).max(TYPO_SHARE * grams)
+        };
+        let both = of(self.words, whole.words, self.grams, whole.grams);
+        if !alone {
+            return both;
+        }
+        let only = |language: usize| {
+            let keep = |pair: [f32; 2]| {
+                let [han, other] = pair;
+                if language == 0 { [han, 0.0] } else { [0.0, other] }
+            };
+            of(keep(self.words), keep(whole.words), keep(self.grams), keep(whole.grams))
+        };
+        both.max(only(0)).max(only(1))
+    }
+}
