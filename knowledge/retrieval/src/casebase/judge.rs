@@ -51,8 +51,8 @@ pub const LEAST_HELD_BACK: usize = 25;
 /// The least likeness of the best case of a mode for it to be a candidate, where nothing has been calibrated yet.
 pub const LEAST_ALIKE: f32 = 0.5;
 
-/// The least likeness under which nothing is a match, however sure the coder is: a quarter of what is seen, by weight.
-pub const LEAST_ALIKE_EVER: f32 = 0.25;
+/// The least likeness under which nothing is a match, however sure the coder is: an eighth of what is seen, by weight.
+pub const LEAST_ALIKE_EVER: f32 = 0.125;
 
 /// The share of coded cases that calibration holds back, as one in so many, and the most.
 const HELD_BACK: usize = 5;

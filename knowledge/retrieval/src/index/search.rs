@@ -52,7 +52,7 @@ const TWO_TYPOS_CHARS: usize = 8;
 
 /// The share of n-grams that a candidate must have, in percent; of Chinese ones, which are short and many; and of sounds.
 const GATHER_LOOKS: usize = 40;
-const GATHER_LOOKS_HAN: usize = 12;
+const GATHER_LOOKS_HAN: usize = 5;
 const GATHER_HEARD: usize = 30;
 
 /// What n-grams and sounds add when candidates are gathered.

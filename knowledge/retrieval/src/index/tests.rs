@@ -27,7 +27,8 @@ fn view() -> View {
         ("engine hot", "HOT"),
     ];
     let index = TextIndex::in_memory().unwrap();
-    let documents = (0..).zip(texts).map(|(number, (text, mode))| (false, Cow::Owned(document(number, text, mode, None))));
+    let documents =
+        (0..).zip(texts).map(|(number, (text, mode))| (false, Cow::Owned(document(number, text, mode, None))));
     index.commit(documents, "7").unwrap()
 }
 
