@@ -31,13 +31,23 @@ struct Order {
     said: Vec<Text>,
 }
 
-#[derive(Default)]
 struct State {
     base: CaseBase,
     orders: HashMap<String, Order>,
     applied: Position,
     /// SHA-256 over every fact in its order.
     digest: sha2::Sha256,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            base: CaseBase::default(),
+            orders: HashMap::new(),
+            applied: Position::START,
+            digest: sha2::Sha256::new(),
+        }
+    }
 }
 
 #[derive(Default)]

@@ -84,13 +84,6 @@ pub fn run(split: Split) {
         unknown.len(),
         questions.len()
     );
-    if split == Split::Dev {
-        for ranking in unknown.iter().chain(&questions.iter().map(|one| rank(&one.text)).collect::<Vec<_>>()) {
-            let first = &ranking.modes[0];
-            let alike = first.alike.first().map_or(0.0, |(_, likeness)| *likeness);
-            println!("{:.3} {alike:.3} {:?} {}", first.probability, ranking.among, ranking.fits);
-        }
-    }
     found(&history, &questions, split, experience.as_ref());
 }
 

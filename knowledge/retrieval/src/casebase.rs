@@ -14,7 +14,7 @@ mod tests;
 use std::collections::HashMap;
 
 pub use check::Check;
-pub use judge::{Experience, LEAST_ALIKE_EVER, ModeScore, Ranking, Seen};
+pub use judge::{Experience, ModeScore, Ranking, Seen};
 pub use past::{Alike, Past};
 
 use crate::coding::Target;

@@ -5,7 +5,7 @@ use domain::ids::{FaultId, WorkOrderId};
 use eventlog::Position;
 use projections::AsOf;
 use projections::folds::episodes::Episodes;
-use retrieval::casebase::{Experience, LEAST_ALIKE_EVER, ModeScore, Past, Ranking, Seen};
+use retrieval::casebase::{Experience, ModeScore, Past, Ranking, Seen};
 use retrieval::dictionary;
 
 use super::{Candidate, DiagnoseRequest, Diagnosis, Made, NextCheck, PastCase, Verdict};
@@ -38,6 +38,9 @@ const SHOWN_CHECKS: usize = 3;
 
 /// The least probability of a candidate that is shown behind the first one.
 const LEAST_PROBABILITY: f64 = 0.01;
+
+/// The least likeness of a case for it to be counted as alike, and of the best case of a candidate behind the first.
+const LEAST_ALIKE: f32 = 0.25;
 
 /// The least likeness of an uncoded case for it to be shown.
 const LEAST_ALIKE_UNCODED: f32 = 0.35;
@@ -99,7 +102,7 @@ impl Asking<'_> {
         if ranking.fits {
             let likely = ranking.modes.iter().enumerate().filter(|(rank, mode)| {
                 let best = mode.alike.first().map_or(0.0, |(_, likeness)| *likeness);
-                *rank == 0 || (mode.probability >= LEAST_PROBABILITY && best >= LEAST_ALIKE_EVER)
+                *rank == 0 || (mode.probability >= LEAST_PROBABILITY && best >= LEAST_ALIKE)
             });
             candidates = likely.take(self.limit).map(|(_, mode)| self.candidate(mode)).collect();
         }
@@ -157,7 +160,7 @@ impl Asking<'_> {
         Candidate {
             mode: mode.mode.clone(),
             n: mode.n,
-            n_alike: u64::try_from(mode.alike.iter().filter(|(_, likeness)| *likeness >= LEAST_ALIKE_EVER).count())
+            n_alike: u64::try_from(mode.alike.iter().filter(|(_, likeness)| *likeness >= LEAST_ALIKE).count())
                 .unwrap_or(u64::MAX),
             probability: mode.probability,
             low: bounds.low,

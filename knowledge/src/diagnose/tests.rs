@@ -232,7 +232,7 @@ mod excavators {
         let leaks = texts.iter().filter(|text| text.contains("leak")).count();
         assert!(leaks >= 6, "{texts:#?}");
 
-        let (models, words) = (models(&mill).await, index(&mill).await);
+        let (models, words) = (models(&mill).await, super::index(&mill).await);
         let seen = |symptoms: &str| DiagnoseRequest { symptoms: symptoms.to_owned(), ..Default::default() };
         let leak = ask(&models, &words, &seen("bucket cylinder leaking oil")).unwrap();
         assert_eq!(leak.candidates[0].mode, "Leak", "{:#?}", leak.candidates);

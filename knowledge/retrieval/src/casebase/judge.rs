@@ -6,7 +6,7 @@
 //! **Votes.** The most alike cases vote for their modes.
 //! **Pool.** The logarithms of the three are added with weights, and a temperature that was fitted on held-back history makes probabilities of
 //! them. How often the truth was among the first three when the first was as sure as now is isotonic regression over the same history.
-//! **Abstention.** Below [`LEAST_AMONG`], or where no case is alike by at least [`LEAST_ALIKE_EVER`], nothing fits; [`LEAST_ALIKE`] decides before
+//! **Abstention.** Below [`LEAST_AMONG`], or where the first candidate is less sure than [`LEAST_SURE`], nothing fits; [`LEAST_ALIKE`] decides before
 //! [`LEAST_HELD_BACK`] cases could be held back.
 //!
 //! docs/evaluation.md has the figures by which weights and thresholds were chosen.
@@ -51,8 +51,8 @@ pub const LEAST_HELD_BACK: usize = 25;
 /// The least likeness of the best case of a mode for it to be a candidate, where nothing has been calibrated yet.
 pub const LEAST_ALIKE: f32 = 0.5;
 
-/// The least likeness under which nothing is a match, however sure the coder is: an eighth of what is seen, by weight.
-pub const LEAST_ALIKE_EVER: f32 = 0.125;
+/// The least that the first candidate must be sure by (see [`sureness`]): what has nothing to do with the history is as sure as chance makes it.
+const LEAST_SURE: f64 = 0.21;
 
 /// The share of coded cases that calibration holds back, as one in so many, and the most.
 const HELD_BACK: usize = 5;
@@ -340,7 +340,7 @@ fn verdict(modes: &[ModeScore], experience: Option<&Experience>) -> (Option<f64>
     let sure = sureness(modes, modes.first().map(|mode| mode.probability));
     let calibrated = experience.filter(|experience| experience.held_back >= LEAST_HELD_BACK);
     match calibrated.and_then(|experience| experience.among.apply(sure)) {
-        Some(among) => (Some(among), among >= LEAST_AMONG && best >= LEAST_ALIKE_EVER),
+        Some(among) => (Some(among), among >= LEAST_AMONG && sure >= LEAST_SURE),
         None => (None, best >= LEAST_ALIKE),
     }
 }
