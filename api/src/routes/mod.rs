@@ -21,8 +21,8 @@ pub mod readings;
 pub mod state;
 pub mod trace;
 pub mod transparency;
-pub mod what_ran;
 pub mod webhooks;
+pub mod what_ran;
 
 use std::sync::Arc;
 
