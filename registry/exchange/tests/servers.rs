@@ -1,5 +1,8 @@
 //! Copies between two real servers of MLflow, where one is installed.
 
+#![allow(clippy::indexing_slicing, reason = "JSON that is not as expected must fail the test, also in its helpers")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -38,16 +41,19 @@ impl Mlflow {
     /// Starts one; nothing, when MLflow is not installed.
     async fn start() -> anyhow::Result<Option<Self>> {
         use std::os::unix::process::CommandExt as _;
-        let program = std::env::var("MILLWRIGHT_MLFLOW").unwrap_or_else(|_| "mlflow".to_owned());
-        let tried = Command::new(&program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let python = std::env::var("MILLWRIGHT_MLFLOW_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+        let asked = "import importlib.util as u, sys; sys.exit(not all(u.find_spec(m) for m in ('mlflow', 'flask')))";
+        let tried = Command::new(&python).args(["-c", asked]).stderr(Stdio::null()).status();
         if !tried.is_ok_and(|status| status.success()) {
-            skipped("mlflow is not installed: pip install mlflow==3.12.0 (MILLWRIGHT_MLFLOW names the program)");
+            skipped(
+                "no Python has MLflow's server: python3 -m pip install mlflow==3.12.0 (MILLWRIGHT_MLFLOW_PYTHON names another)",
+            );
             return Ok(None);
         }
         let folder = tempfile::tempdir()?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let child = Command::new(&program)
-            .args(["server", "--host", "127.0.0.1", "--workers", "1", "--port", &port.to_string()])
+        let child = Command::new(&python)
+            .args(["-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1", "--port", &port.to_string()])
             .args(["--backend-store-uri", &format!("sqlite:///{}/mlflow.db", folder.path().display())])
             .args(["--artifacts-destination", &folder.path().join("files").display().to_string()])
             .current_dir(folder.path())
