@@ -3,7 +3,7 @@
 mod ask;
 mod open;
 
-pub use open::{Config, Models, OpenError, Projections};
+pub use open::{Config, Models, OpenError, Opening, Projections};
 
 use std::sync::Arc;
 

@@ -30,4 +30,4 @@ mod testing;
 mod versions;
 
 pub use answer::{Answer, Page, QuestionError};
-pub use facade::{Config, Knowledge, Models, OpenError, Projections};
+pub use facade::{Config, Knowledge, Models, OpenError, Opening, Projections};

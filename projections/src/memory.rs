@@ -60,11 +60,11 @@ pub struct MemoryProjection<F: Fold> {
     must_scrub: bool,
 }
 
-/// The file of a snapshot.
+/// The file of a snapshot. It is made for the first one: a file that is made costs syncs, and a new folder has nothing to keep.
 #[derive(Clone)]
 struct Store {
     path: PathBuf,
-    database: Arc<Database>,
+    database: Option<Arc<Database>>,
 }
 
 impl<F: Fold> MemoryProjection<F> {
@@ -79,13 +79,15 @@ impl<F: Fold> MemoryProjection<F> {
         };
         std::fs::create_dir_all(dir).map_err(store_error::<F>)?;
         let path = dir.join(format!("{}.redb", F::NAME));
-        let database = open_database::<F>(&path)?;
-        let (state, checkpoint, snapshot_at) = match load::<F>(&database)? {
+        let is_there = path.try_exists().map_err(store_error::<F>)?;
+        let database = is_there.then(|| open_database::<F>(&path).map(Arc::new)).transpose()?;
+        let loaded = database.as_deref().map(load::<F>).transpose()?.flatten();
+        let (state, checkpoint, snapshot_at) = match loaded {
             Some((state, checkpoint)) => (state, checkpoint, Some(checkpoint)),
             None => (F::default(), Position::START, None),
         };
         let shared = Shared::new(state, checkpoint);
-        let store = Some(Store { path, database: Arc::new(database) });
+        let store = Some(Store { path, database });
         Ok((Self { shared: shared.clone(), store, snapshot_at, must_scrub: false }, shared))
     }
 }
@@ -103,7 +105,17 @@ impl Store {
             _ => {}
         }
         let database = Database::create(&beside).map_err(store_error::<F>)?;
-        Ok(Self { path: self.path.clone(), database: Arc::new(database) })
+        Ok(Self { path: self.path.clone(), database: Some(Arc::new(database)) })
+    }
+
+    /// The file itself, made where it is not there.
+    fn made<F: Fold>(mut self) -> Result<(Self, Arc<Database>), ProjectionError> {
+        let database = match self.database.take() {
+            Some(database) => database,
+            None => Arc::new(open_database::<F>(&self.path)?),
+        };
+        self.database = Some(Arc::clone(&database));
+        Ok((self, database))
     }
 
     /// Gives the file that was made beside the name of the old one, whose bytes are no file's any more.
@@ -215,13 +227,16 @@ impl<F: Fold> Projection for MemoryProjection<F> {
     fn flush(&mut self) -> BoxFuture<'_, Result<(), ProjectionError>> {
         Box::pin(async move {
             let Some(store) = self.store.clone() else { return Ok(()) };
-            if self.snapshot_at == Some(self.shared.checkpoint()) && !self.must_scrub {
+            let checkpoint = self.shared.checkpoint();
+            let has_nothing = store.database.is_none() && checkpoint == Position::START;
+            if (has_nothing || self.snapshot_at == Some(checkpoint)) && !self.must_scrub {
                 return Ok(());
             }
             let (shared, anew) = (self.shared.clone(), self.must_scrub);
             let saved = tokio::task::spawn_blocking(move || {
                 let store = if anew { store.beside::<F>()? } else { store };
-                let saved = save::<F>(&store.database, &shared)?;
+                let (store, database) = store.made::<F>()?;
+                let saved = save::<F>(&database, &shared)?;
                 if anew {
                     store.take_place::<F>()?;
                 }

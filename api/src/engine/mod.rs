@@ -194,6 +194,8 @@ impl Engine {
         std::fs::create_dir_all(&config.data_dir)
             .with_context(|| format!("making the data folder {}", config.data_dir.display()))?;
         let embedded = open_log(config)?;
+        // Ordering: the folder is ours from here on, since the log's lock is. Opening waits for the disk most of the time, so that its parts are opened side by side.
+        let stores = knowledge::Opening::begin(&knowledge_config(config));
         // Ordering: erasures are enforced before anything reads, so that no read model takes in what a restored key would open.
         let encrypted = privacy::open(config, &embedded).await?;
         let log: Arc<dyn EventLog> = Arc::clone(&encrypted) as Arc<dyn EventLog>;
@@ -204,23 +206,24 @@ impl Engine {
         let stop_followers = CancellationToken::new();
         let witnesses = Witnesses::start(&config.witnesses, &notary, &stop_followers)?;
         tokio::spawn(sign_growth(notary.clone(), stop_followers.clone()));
+        let ingest = {
+            let (log, dir) = (Arc::clone(&log), config.data_dir.join(folder::INGEST));
+            let start = async move { Ingest::start(log, Some(&dir), connectors::ingest::Limits::default()).await };
+            tokio::spawn(start)
+        };
+        let projections_dir = config.data_dir.join(folder::PROJECTIONS);
+        let tracking = {
+            let (log, dir, stop) = (Arc::clone(&log), projections_dir.clone(), stop_followers.clone());
+            tokio::task::spawn_blocking(move || Tracking::start(&log, Some(&dir), &stop))
+        };
         let (read, mut set) =
-            ReadModels::start(&log, Some(&config.data_dir.join(folder::PROJECTIONS)), &stop_followers)
-                .context("opening the read models")?;
-        let tracking = Tracking::start(&log, Some(&config.data_dir.join(folder::PROJECTIONS)), &stop_followers)
-            .context("opening the tracking store")?;
+            ReadModels::start(&log, Some(&projections_dir), &stop_followers).context("opening the read models")?;
+        let tracking = tracking.await?.context("opening the tracking store")?;
         set.add(tracking.handle().clone());
         let models = knowledge::Models { episodes: read.episodes.clone(), states: read.states.clone() };
-        let (knowledge, stores) = Knowledge::open(&knowledge_config(config), models).await?;
+        let (knowledge, stores) = Knowledge::opened(stores, models).await?;
         stores.start(&log, &mut set, &stop_followers);
-
-        let ingest = Ingest::start(
-            Arc::clone(&log),
-            Some(&config.data_dir.join(folder::INGEST)),
-            connectors::ingest::Limits::default(),
-        )
-        .await
-        .context("starting the intake of readings")?;
+        let ingest = ingest.await?.context("starting the intake of readings")?;
         let artifacts =
             ArtifactStore::open_folder(&config.data_dir.join(folder::ARTIFACTS)).context("opening the artifacts")?;
         let progress = set.get(Models::NAME).cloned().context("the read model of models does not run")?;

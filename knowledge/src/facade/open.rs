@@ -7,12 +7,13 @@ use eventlog::EventLog;
 use projections::folds::episodes::Episodes;
 use projections::folds::states::States;
 use projections::{ProjectionError, ProjectionSet, Runner, Shared};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Inner, Knowledge};
 use crate::case_index::CaseProjection;
 use crate::graph::{GraphOpening, GraphProjection};
-use crate::search_index::SearchProjection;
+use crate::search_index::{SearchIndex, SearchProjection};
 
 /// Where the stores are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,6 +64,21 @@ pub enum OpenError {
     Search(#[source] ProjectionError),
 }
 
+/// The stores, while they are being opened on other threads.
+pub struct Opening {
+    config: Config,
+    search: JoinHandle<Result<(SearchProjection, SearchIndex), ProjectionError>>,
+}
+
+impl Opening {
+    /// Begins to open them. Whoever does must have the data folder for itself: a store that cannot be read is deleted.
+    pub fn begin(config: &Config) -> Self {
+        let index = config.data_dir.as_deref().map(|dir| dir.join("search"));
+        let search = tokio::task::spawn_blocking(move || SearchProjection::open(index.as_deref()));
+        Self { config: config.clone(), search }
+    }
+}
+
 impl Knowledge {
     /// Opens the search index, and hands out the projections to run; the graph is opened by whoever runs it. A store of another version, or one that is damaged, is deleted and
     /// built anew from the log.
@@ -70,13 +86,21 @@ impl Knowledge {
     /// # Errors
     /// [`OpenError`].
     pub async fn open(config: &Config, models: Models) -> Result<(Self, Projections), OpenError> {
-        let index = config.data_dir.as_deref().map(|dir| dir.join("search"));
-        let opened = tokio::task::spawn_blocking(move || SearchProjection::open(index.as_deref()))
+        Self::opened(Opening::begin(config), models).await
+    }
+
+    /// The same, of stores whose opening was begun before.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub async fn opened(opening: Opening, models: Models) -> Result<(Self, Projections), OpenError> {
+        let opened = opening
+            .search
             .await
             .map_err(|error| ProjectionError::Store { projection: "knowledge_search", reason: error.to_string() })
             .and_then(|opened| opened);
         let (search_projection, search) = opened.map_err(OpenError::Search)?;
-        let (graph_opening, graph) = GraphOpening::new(config);
+        let (graph_opening, graph) = GraphOpening::new(&opening.config);
         let (case_projection, cases) = CaseProjection::open();
         let inner = Inner { search, graph, models, cases };
         let projections = Projections { search: search_projection, graph: graph_opening, cases: case_projection };
