@@ -100,7 +100,10 @@ pub async fn create(State(app): State<App>, Writer(caller): Writer, arguments: A
     };
     let made = app.engine.registry.create_external_version(&Caller::named(&caller.name), &new).await?;
     if let Some(logged_model) = noted {
-        note_version(&app, &caller.name, logged_model.as_str(), name, made.version).await?;
+        // The version is there, whatever becomes of the note: a client that were told otherwise would make another one.
+        if let Err(error) = note_version(&app, &caller.name, logged_model.as_str(), name, made.version).await {
+            tracing::warn!(%logged_model, version = made.version, ?error, "the version is not noted on its logged model");
+        }
     }
     shown(&app, &model, made.version)
 }
