@@ -2,6 +2,8 @@
 //!
 //! Every function is plain arithmetic on finite numbers. An answer that does not exist (a division by zero, a negative length) is `None`.
 
+use crate::events::MachineState;
+
 /// The linear density in tex of a yarn of cotton count 1 (Ne): one hank of 840 yards to the pound, 453.592 37 g to 768.096 m, which are 590.54 g/km. ASTM
 /// D2260 gives 590.5. It holds for yarns whose count and tex are taken at the same moisture.
 pub const TEX_OF_NE_1: f64 = 590.5;
@@ -59,6 +61,43 @@ pub fn efficiency(picks: f64, picks_per_min: f64, minutes: f64) -> Option<f64> {
 pub fn stops_per_100_000_picks(stops: u64, picks: f64) -> Option<f64> {
     #[expect(clippy::cast_precision_loss, reason = "a count of stops is far below 2^52")]
     amount(stops as f64 * 1e5 / positive(picks)?)
+}
+
+/// Why a loom stands while it should weave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopKind {
+    /// A broken warp end 经停: a stop of the process.
+    Warp,
+    /// A weft that broke or did not arrive 纬停: a stop of the process.
+    Weft,
+    /// The loom itself failed 机械停台: what the mean time between failures counts.
+    Mechanical,
+    /// Anything else: doffing, cleaning, a selvedge, nobody there.
+    Other,
+}
+
+impl StopKind {
+    /// The kind of a stretch in a state; `None` for one that is no stop while there is work: running, setting up, without an order, off. Planned maintenance is no
+    /// stop either; that which follows a failure is a part of its stop, which the caller knows.
+    pub fn of(state: MachineState, reason: Option<&str>) -> Option<Self> {
+        match (state, reason) {
+            (MachineState::Stopped, Some("warp_break")) => Some(Self::Warp),
+            (MachineState::Stopped, Some("weft_break")) => Some(Self::Weft),
+            (MachineState::Stopped, Some("mechanical_fault" | "electrical_fault")) | (MachineState::Down, _) => {
+                Some(Self::Mechanical)
+            }
+            (MachineState::Stopped, _) => Some(Self::Other),
+            (
+                MachineState::Running
+                | MachineState::Setup
+                | MachineState::Idle
+                | MachineState::Maintenance
+                | MachineState::Off,
+                _,
+            ) => None,
+        }
+    }
 }
 
 /// Linear density in tex from the cotton count Ne.

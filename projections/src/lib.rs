@@ -11,8 +11,13 @@
 //!
 //! Where to read next: [`Projection`] is the contract, [`Fold`] the easy way to fulfil it, [`Runner`] what drives it.
 
+pub mod control;
 pub mod filters;
 pub mod folds;
+pub mod handover;
+pub mod maintenance;
+pub mod operating;
+pub mod quality_control;
 pub mod retention;
 pub mod trace;
 
@@ -32,6 +37,8 @@ mod runner;
 mod set;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod testing_operations;
 
 pub use digest::state_digest;
 pub use entry::{Content, Entry, Meta, READINGS_TYPE, SealError, seal, seal_readings};

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::folds::alarms::Alarms;
 use crate::folds::articles::Articles;
 use crate::folds::catalog::Catalog;
+use crate::folds::control_limits::ControlLimits;
 use crate::folds::datasets::Datasets;
 use crate::folds::discrepancies::Discrepancies;
 use crate::folds::episodes::Episodes;
@@ -17,10 +18,13 @@ use crate::folds::latest::Latest;
 use crate::folds::models::Models;
 use crate::folds::people::People;
 use crate::folds::privacy::Privacy;
+use crate::folds::production::Production;
 use crate::folds::quality::Quality;
 use crate::folds::quarantine::Quarantine;
+use crate::folds::shifts::Shifts;
 use crate::folds::states::States;
 use crate::folds::statistics::Statistics;
+use crate::folds::upkeep::Upkeep;
 use crate::folds::webhooks::Webhooks;
 use crate::pages::Pages;
 use crate::{Entry, Fold, MemoryProjection, ProjectionDigest, ProjectionError, ProjectionSet, Runner, Shared};
@@ -102,6 +106,14 @@ read_models! {
     quality: Quality;
     /// Alarms.
     alarms: Alarms;
+    /// Rolls, beams, and lots that are held.
+    production: Production;
+    /// Shifts and crews.
+    shifts: Shifts;
+    /// Maintenance plans and parts.
+    upkeep: Upkeep;
+    /// Frozen control limits.
+    control_limits: ControlLimits;
     /// Observations that contradict.
     discrepancies: Discrepancies;
     /// Inputs that were not understood.

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::events::PersonRegistered;
+use domain::events::{Handover, PersonRegistered};
 use domain::personal::DataSubject;
 use eventlog::memory::MemoryLog;
 use eventlog::privacy::{DataKeys, EncryptedLog};
@@ -10,8 +10,11 @@ use proptest::prelude::*;
 use tokio_util::sync::CancellationToken;
 
 use super::{Folds, ReadModels, replay};
+use crate::folds::episode_view::RECURRENCE_WINDOW;
 use crate::folds::genealogy::NodeKind;
 use crate::folds::quality::QualityScope;
+use crate::handover::{HandoverModels, handover};
+use crate::operating::{ByShift, OperatingModels, OperatingRecord, OperatingRequest, operating};
 use crate::testing::{erased, history, logged, sealed, time};
 use crate::trace::{TraceRequest, query};
 use crate::{AsOf, Fold, subject_tag, subjects_policy};
@@ -25,6 +28,58 @@ fn runtime() -> tokio::runtime::Runtime {
 async fn append(log: &MemoryLog, events: &[eventlog::NewEvent]) {
     let appended = log.append(AppendCondition::none(), events.to_vec()).await.unwrap();
     assert!(!appended.repeated);
+}
+
+fn operating_records(folds: &Folds, as_of: AsOf) -> Vec<OperatingRecord> {
+    let models = OperatingModels {
+        states: &folds.states,
+        production: &folds.production,
+        quality: &folds.quality,
+        shifts: &folds.shifts,
+        alarms: &folds.alarms,
+        episodes: &folds.episodes,
+    };
+    let request = OperatingRequest {
+        assets: Vec::new(),
+        from: time(0),
+        to: time(400),
+        as_of,
+        by_asset: true,
+        by_product: true,
+        by_shift: ByShift::Turn,
+    };
+    operating(models, &request, &|_, _, _| true).unwrap()
+}
+
+fn maintenance_records(folds: &Folds, as_of: AsOf) -> Vec<String> {
+    use crate::maintenance::{
+        DueModels, MaintenanceScope, ReliabilityRequest, actions, due, parts, reliability, repair_times,
+    };
+    let scope = MaintenanceScope::default();
+    let models = DueModels {
+        upkeep: &folds.upkeep,
+        states: &folds.states,
+        production: &folds.production,
+        catalog: &folds.catalog,
+    };
+    let mut records =
+        vec![format!("{:?}", reliability(&folds.episodes, &folds.states, &ReliabilityRequest::default(), as_of))];
+    records
+        .extend(actions(&folds.episodes, &scope, RECURRENCE_WINDOW, as_of).iter().map(|record| format!("{record:?}")));
+    records.extend(repair_times(&folds.episodes, &scope, as_of).iter().map(|record| format!("{record:?}")));
+    records.extend(due(models, time(300), as_of, &|_, _| None).iter().map(|record| format!("{record:?}")));
+    records.extend(parts(&folds.upkeep, time(400), as_of).iter().map(|record| format!("{record:?}")));
+    let models = HandoverModels {
+        episodes: &folds.episodes,
+        alarms: &folds.alarms,
+        states: &folds.states,
+        production: &folds.production,
+    };
+    let last = as_of.last().unwrap_or(Position::new(1_000_000));
+    // The handover names its position, which is all that differs.
+    let handover = Handover { as_of: 0, ..handover(models, (time(50), time(200)), last, &|_| true) };
+    records.push(format!("{handover:?}"));
+    records
 }
 
 /// Everything that the folds answer as of a position, as text.
@@ -55,8 +110,15 @@ fn answers(folds: &Folds, as_of: AsOf) -> Vec<String> {
     answers.extend(folds.quality.nonconformances(as_of).map(|view| format!("{view:?}")));
     answers.extend(folds.people.find("", as_of).map(|(subject, fact)| format!("{subject} {fact:?}")));
     answers.extend(folds.alarms.all(as_of).map(|view| format!("{view:?}")));
+    answers.extend(folds.alarms.activations(time(0), time(400), as_of).iter().map(|view| format!("{view:?}")));
+    answers.extend(folds.alarms.suppressed_at(time(200), as_of).map(|view| format!("{view:?}")));
     answers.extend(folds.discrepancies.at(as_of).map(|view| format!("{view:?}")));
     answers.extend(folds.models.deployments(as_of).map(|view| format!("{view:?}")));
+    answers.extend(folds.production.held(as_of).map(|held| format!("{held:?}")));
+    answers.extend(folds.shifts.all(as_of).map(|view| format!("{view:?}")));
+    answers.extend(folds.shifts.turns(time(0), time(400), as_of).unwrap().iter().map(|turn| format!("{turn:?}")));
+    answers.extend(operating_records(folds, as_of).iter().map(|record| format!("{record:?}")));
+    answers.extend(maintenance_records(folds, as_of));
     for kind in NodeKind::ALL {
         for id in folds.genealogy.ids(kind, as_of) {
             let request = TraceRequest { as_of, ..TraceRequest::new(kind, id) };

@@ -80,84 +80,87 @@ pub(crate) fn origin(lot: &str, interval: Option<Interval>) -> Origin {
 }
 
 /// Hands out small choices from one number, so that proptest can shrink a history by dropping numbers.
-struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    fn below(&mut self, count: u64) -> u64 {
+    pub(crate) fn below(&mut self, count: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % count
     }
 
-    fn coin(&mut self) -> bool {
+    pub(crate) fn coin(&mut self) -> bool {
         self.below(2) == 0
     }
 
-    fn name(&mut self, prefix: &str, count: u64) -> String {
+    pub(crate) fn name(&mut self, prefix: &str, count: u64) -> String {
         format!("{prefix}{}", self.below(count))
     }
 
-    fn metres(&mut self) -> Option<Interval> {
+    pub(crate) fn metres(&mut self) -> Option<Interval> {
         let start = self.below(90);
         let length = 1 + self.below(40);
         #[expect(clippy::cast_precision_loss, reason = "small numbers")]
         if self.coin() { metres(start as f64, (start + length) as f64) } else { None }
     }
 
-    fn lot(&mut self) -> LotId {
+    pub(crate) fn lot(&mut self) -> LotId {
         LotId::new(&self.name("L", 8)).unwrap()
     }
 
-    fn asset(&mut self) -> AssetId {
+    pub(crate) fn asset(&mut self) -> AssetId {
         AssetId::new(&self.name("A", 3)).unwrap()
     }
 
-    fn order(&mut self) -> OrderId {
+    pub(crate) fn order(&mut self) -> OrderId {
         OrderId::new(&self.name("O", 3)).unwrap()
     }
 
-    fn person(&mut self) -> PersonId {
+    pub(crate) fn person(&mut self) -> PersonId {
         PersonId::new(&self.name("P", 2)).unwrap()
     }
 
-    fn code(&mut self) -> Code {
+    pub(crate) fn code(&mut self) -> Code {
         Code::new(&self.name("code-", 3)).unwrap()
     }
 
-    fn fault(&mut self) -> FaultId {
+    pub(crate) fn fault(&mut self) -> FaultId {
         FaultId::new(&self.name("F", 5)).unwrap()
     }
 
-    fn work_order(&mut self) -> WorkOrderId {
+    pub(crate) fn work_order(&mut self) -> WorkOrderId {
         WorkOrderId::new(&self.name("W", 5)).unwrap()
     }
 
-    fn model(&mut self) -> ModelName {
+    pub(crate) fn model(&mut self) -> ModelName {
         ModelName::new(&self.name("M", 2)).unwrap()
     }
 
-    fn deployment(&mut self) -> DeploymentId {
+    pub(crate) fn deployment(&mut self) -> DeploymentId {
         DeploymentId::new(&self.name("D", 2)).unwrap()
     }
 
-    fn version(&mut self) -> u32 {
+    pub(crate) fn version(&mut self) -> u32 {
         1 + u32::try_from(self.below(3)).unwrap()
     }
 
-    fn some<T>(&mut self, make: impl FnOnce(&mut Self) -> T) -> Option<T> {
+    pub(crate) fn some<T>(&mut self, make: impl FnOnce(&mut Self) -> T) -> Option<T> {
         if self.coin() { Some(make(self)) } else { None }
     }
 
-    fn text(&mut self) -> Text {
+    pub(crate) fn text(&mut self) -> Text {
         Text::new(&self.name("断经", 3), &self.name("warp break ", 3))
     }
 
-    fn origins(&mut self) -> Vec<Origin> {
+    pub(crate) fn origins(&mut self) -> Vec<Origin> {
         (0..self.below(3)).map(|_| Origin { lot: self.lot(), interval: self.metres(), quantity: None }).collect()
     }
 
     #[expect(clippy::too_many_lines, reason = "one arm for each kind of event")]
     fn event(&mut self) -> Event {
         let d = self;
+        if d.below(4) == 0 {
+            return d.operations_event();
+        }
         match d.below(38) {
             0 => AssetRegistered {
                 asset: d.asset(),

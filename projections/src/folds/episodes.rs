@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::Event;
 use domain::events::{
-    FaultClosed, FaultCoded, FaultObserved, WorkDone, WorkOrderClosed, WorkOrderOpened, WorkOrderProgressed,
+    FaultClosed, FaultCoded, FaultObserved, Milestone, WorkDone, WorkOrderClosed, WorkOrderOpened, WorkOrderProgressed,
 };
 use domain::ids::{AssetClass, AssetId, FaultId, WorkOrderId};
 use eventlog::{Digest, Filter};
@@ -43,13 +43,15 @@ pub struct Episodes {
     pub(super) work_orders: BTreeMap<WorkOrderId, WorkOrderFacts>,
     pub(super) classes: BTreeMap<AssetId, History<AssetClass>>,
     faults_by_asset: BTreeMap<AssetId, BTreeSet<FaultId>>,
+    /// Milestones of work orders by asset.
+    milestones: BTreeMap<AssetId, History<Milestone>>,
     /// The newest event time that was known, at each position where it moved: how far success can be observed.
     pub(super) horizon: History<Timestamp>,
 }
 
 impl Fold for Episodes {
     const NAME: &'static str = "episodes";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     fn filter() -> Filter {
         filters::types(&[
@@ -88,6 +90,7 @@ impl Fold for Episodes {
                 self.work_order(&event.work_order).opened.push(entry, event.clone());
             }
             Some(Event::WorkOrderProgressed(event)) => {
+                self.milestones.entry(event.asset.clone()).or_default().push(entry, event.milestone);
                 self.work_order(&event.work_order).progressed.push(entry, event.clone());
             }
             Some(Event::WorkDone(event)) => {
@@ -144,6 +147,20 @@ impl Episodes {
     /// The faults that any event names together with this asset, by id.
     pub fn faults_of(&self, asset: &AssetId) -> impl Iterator<Item = &FaultId> {
         self.faults_by_asset.get(asset).into_iter().flatten()
+    }
+
+    /// When a milestone was reached by a work order on an asset, in a window of event time.
+    pub fn reached_between(
+        &self,
+        asset: &AssetId,
+        milestone: Milestone,
+        from: Timestamp,
+        to: Timestamp,
+        as_of: AsOf,
+    ) -> Vec<Timestamp> {
+        let facts = self.milestones.get(asset).map(|history| history.as_of(as_of)).unwrap_or_default();
+        let reached = facts.iter().filter(|fact| fact.value == milestone).filter_map(|fact| fact.time);
+        reached.filter(|time| from <= *time && *time <= to).collect()
     }
 
     /// How many faults and how many work orders the log names.

@@ -1,8 +1,10 @@
 //! The read models in memory, one a file. Each keeps at most one entry for each business event, and no readings beyond the newest ones.
 
+pub mod alarm_performance;
 pub mod alarms;
 pub mod articles;
 pub mod catalog;
+pub mod control_limits;
 pub mod datasets;
 pub mod discrepancies;
 pub mod episode_view;
@@ -12,9 +14,13 @@ mod genealogy_fold;
 pub mod latest;
 pub mod models;
 pub mod people;
+mod places;
 pub mod privacy;
+pub mod production;
 pub mod quality;
 pub mod quarantine;
+pub mod shifts;
 pub mod states;
 pub mod statistics;
+pub mod upkeep;
 pub mod webhooks;

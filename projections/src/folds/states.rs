@@ -97,11 +97,37 @@ impl States {
         self.timelines.keys()
     }
 
+    /// The assets of which a set-point was ever changed, by id.
+    pub fn assets_with_set_points(&self) -> impl Iterator<Item = &AssetId> {
+        self.set_points.keys()
+    }
+
     /// What a machine did at a time.
     pub fn state_at(&self, asset: &AssetId, at: Timestamp, as_of: AsOf) -> Option<&StateChange> {
         let timeline = self.timelines.get(asset)?;
         let end = timeline.partition_point(|change| change.time <= at);
         timeline.get(..end)?.iter().rev().find(|change| as_of.includes(change.position))
+    }
+
+    /// When the first change of a machine's state was, as far as is known: before that nothing can be said.
+    pub fn first_change(&self, asset: &AssetId, as_of: AsOf) -> Option<Timestamp> {
+        self.timelines.get(asset)?.iter().find(|change| as_of.includes(change.position)).map(|change| change.time)
+    }
+
+    /// When a machine last began to run, at or before a time.
+    pub fn last_running_before(&self, asset: &AssetId, at: Timestamp, as_of: AsOf) -> Option<Timestamp> {
+        let timeline = self.timelines.get(asset)?;
+        let end = timeline.partition_point(|change| change.time <= at);
+        let runs = |change: &&StateChange| change.state == MachineState::Running && as_of.includes(change.position);
+        timeline.get(..end)?.iter().rev().find(runs).map(|change| change.time)
+    }
+
+    /// When a machine next began to run, after a time.
+    pub fn next_running_after(&self, asset: &AssetId, at: Timestamp, as_of: AsOf) -> Option<Timestamp> {
+        let timeline = self.timelines.get(asset)?;
+        let begin = timeline.partition_point(|change| change.time <= at);
+        let runs = |change: &&StateChange| change.state == MachineState::Running && as_of.includes(change.position);
+        timeline.get(begin..)?.iter().find(runs).map(|change| change.time)
     }
 
     /// What a machine does, as far as is known.
