@@ -19,6 +19,7 @@ pub mod plant;
 pub mod privacy;
 pub mod readings;
 pub mod state;
+pub mod statistics;
 pub mod trace;
 pub mod transparency;
 pub mod webhooks;
@@ -108,6 +109,23 @@ pub fn all() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(knowledge::quality))
         .routes(routes!(knowledge::operating))
         .routes(routes!(knowledge::control))
+        .routes(routes!(statistics::operating::figures))
+        .routes(routes!(statistics::operating::best_crew))
+        .routes(routes!(statistics::alarms::standing))
+        .routes(routes!(statistics::alarms::performance))
+        .routes(routes!(statistics::control::what_followed))
+        .routes(routes!(statistics::control::best))
+        .routes(routes!(statistics::maintenance::what_helps))
+        .routes(routes!(statistics::maintenance::times))
+        .routes(routes!(statistics::maintenance::lives))
+        .routes(routes!(statistics::maintenance::due_work))
+        .routes(routes!(statistics::maintenance::stock))
+        .routes(routes!(statistics::quality::control_chart))
+        .routes(routes!(statistics::quality::freeze))
+        .routes(routes!(statistics::quality::ranked_causes))
+        .routes(routes!(statistics::quality::graded))
+        .routes(routes!(statistics::shifts::shifts))
+        .routes(routes!(statistics::shifts::draft, statistics::shifts::sign))
         .routes(routes!(knowledge::record))
         .routes(routes!(knowledge::graph))
         .routes(routes!(knowledge::diagnose))
