@@ -11,6 +11,13 @@
 //! - Experiment names are unique, deleted experiments included.
 //! - The state is a function of the log: batches, restarts and rebuilds never show in it or its digest.
 //!
+//! Where it differs from the original on purpose:
+//! - An experiment that is restored brings back the runs that were put aside with it, and not those that somebody had put aside before.
+//! - Infinite metrics stay infinite, and NaN stays NaN, in answers and histories.
+//! - A metric, parameter or tag is taken with everything else of its request, or nothing is.
+//! - What is said about a logged model that does not exist is refused. Of a logged model with more than 1,000 points, the latest of each metric, run and dataset are kept.
+//! - A page of a search begins behind the last row of the page before, as it is now: nothing appears twice when something new comes in.
+//!
 //! Where to read next: [`Tracking`] is the facade, [`TrackingProjection`] the read model, [`search`] the language of filters.
 
 pub mod rules;
