@@ -27,7 +27,7 @@ async fn a_text_gets_the_mode_that_people_gave_alike_texts() {
         let modes = coding.targets.iter().find(|one| one.target == Target::Mode).unwrap();
         assert_eq!(modes.codes[0].code, mode, "{text}");
         assert!(modes.codes[0].probability > 0.5, "{text}: {modes:?}");
-        assert_eq!(coding.made.experience.is_some(), true);
+        assert!(coding.made.experience.is_some());
     }
     assert!(code(&index, &asked("  ")).is_err());
     assert!(code(&index, &asked(&"x".repeat(5_000))).is_err());

@@ -43,7 +43,7 @@ async def main():
             "search": await told(client, "search", {"q": "弯纱 weft stop", "limit": 5}),
             "trace": await told(client, "trace", {"kind": "lot", "id": "R-7/第1卷", "direction": "back"}),
             "event": await told(client, "event", {"position": 0}),
-            "diagnose": await told(client, "diagnose", {"body": {"text": "weft break at the left side"}}),
+            "diagnose": await told(client, "diagnose", {"body": {"symptoms": "weft break at the left side"}}),
             "unknown_lot": await told(client, "trace", {"kind": "lot", "id": "nothing-of-that-name"}),
             "no_such_parameter": await told(client, "search", {"query": "x"}),
             "missing_parameter": await told(client, "trace", {"kind": "lot"}),

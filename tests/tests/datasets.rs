@@ -97,7 +97,9 @@ async fn a_dataset_is_built_downloaded_verified_and_becomes_stale() -> anyhow::R
     let Output { status, stdout, .. } = command(&["gc", "--grace", "0d", "--json", "--data-dir", &data])?.output()?;
     assert!(status.success());
     let collected: Value = serde_json::from_slice(&stdout)?;
-    assert_eq!((&collected["reachable"], &collected["removed"]), (&json!(2), &json!([])), "{collected}");
+    assert_eq!(collected["reachable"], json!(2), "{collected}");
+    // What was refused may leave an empty file behind, which nobody names.
+    assert_eq!(collected["removed_bytes"], json!(0), "{collected}");
     Ok(())
 }
 

@@ -161,7 +161,10 @@ async fn requests_and_answers_follow_the_rules_of_the_protocol() -> anyhow::Resu
         "run_uuid": run, "run_id": run, "experiment_id": experiment, "run_name": "r", "user_id": "ann", "status": "RUNNING", "start_time": 1,
         "artifact_uri": format!("mlflow-artifacts:/{experiment}/{run}/artifacts"), "lifecycle_stage": "active",
     });
-    assert_eq!((&made["run"]["info"], &made["run"]["inputs"], made["run"].get("outputs")), (&info, &json!({}), None));
+    assert_eq!(
+        (&made["run"]["info"], &made["run"]["inputs"], made["run"].get("outputs")),
+        (&info, &json!({}), Some(&json!({})))
+    );
     let nothing = mlflow.must("GET", &format!("{API}/model-versions/search"), &Value::Null).await?;
     assert_eq!(nothing, json!({}));
 

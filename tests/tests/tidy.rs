@@ -169,8 +169,11 @@ fn collect(folder: &Path, found: &mut BTreeMap<PathBuf, String>) {
 #[test]
 fn every_crate_says_what_it_is() {
     for (folder, _) in ARROWS {
-        let text = std::fs::read_to_string(workspace().join(folder).join("src/lib.rs")).unwrap();
-        assert!(text.starts_with("//! "), "{folder}/src/lib.rs does not open with what the crate does");
+        let source = workspace().join(folder).join("src");
+        let text = std::fs::read_to_string(source.join("lib.rs"))
+            .or_else(|_| std::fs::read_to_string(source.join("main.rs")))
+            .unwrap();
+        assert!(text.starts_with("//! "), "{folder} does not open with what the crate does");
     }
 }
 

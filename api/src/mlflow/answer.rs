@@ -184,6 +184,7 @@ struct RunInputs {
 
 #[derive(Debug, Serialize)]
 struct RunOutputs {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     model_outputs: Vec<ModelOutputAnswer>,
 }
 
@@ -195,6 +196,13 @@ pub struct RunAnswer {
     data: RunData,
     inputs: RunInputs,
     outputs: Option<RunOutputs>,
+}
+
+impl RunAnswer {
+    /// A run that has just begun: nothing is said of what came out of it.
+    pub fn begun(run: Run) -> Self {
+        Self { outputs: None, ..Self::from(run) }
+    }
 }
 
 impl From<Run> for RunAnswer {
@@ -220,7 +228,7 @@ impl From<Run> for RunAnswer {
                     .map(|id| ModelInputAnswer { model_id: id.as_str().to_owned() })
                     .collect(),
             },
-            outputs: (!outputs.is_empty()).then_some(RunOutputs { model_outputs: outputs }),
+            outputs: Some(RunOutputs { model_outputs: outputs }),
         }
     }
 }

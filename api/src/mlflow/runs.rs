@@ -49,7 +49,7 @@ pub async fn create(State(app): State<App>, Writer(caller): Writer, arguments: A
         tags: fields.pairs("tags")?,
     };
     let run = app.engine.tracking.create_run(&caller.name, new).await?;
-    named("run", &RunAnswer::from(run))
+    named("run", &RunAnswer::begun(run))
 }
 
 /// `runs/get`

@@ -319,7 +319,7 @@ fn collect(event: &Event, list: &mut List) {
         Event::AliasRemoved(e) => { list.model(&e.model); }
         Event::ModelDeployed(e) => { list.deployment(&e.deployment).model(&e.model); if let super::Target::Asset(asset) = &e.target { list.asset(asset); } }
         Event::DeploymentRetired(e) => { list.deployment(&e.deployment); }
-        Event::DiagnosisGiven(e) => { if let Some(asset) = &e.asset { list.asset(asset); } if let Some(fault) = &e.fault { list.add(SubjectKind::Fault, fault.as_str()); } }
+        Event::DiagnosisGiven(e) => { list.assets(&e.asset).faults(&e.fault); }
         Event::PredictionMade(e) => { list.deployment(&e.deployment).model(&e.model).asset(&e.asset); }
         Event::ArticleDrafted(e) => { list.add(SubjectKind::Article, e.article.as_str()).people([&e.author]); }
         Event::ArticleReviewed(e) => { list.add(SubjectKind::Article, e.article.as_str()).people([&e.person]); }

@@ -53,7 +53,10 @@ pub fn calibration(sure: &[(f64, bool)]) -> (f64, f64) {
     (error, brier)
 }
 
-fn coded(title: &str, history: &[(&str, &str)], questions: &[(&str, &str)]) -> (Vec<Way>, Vec<(f64, f64, bool, bool)>) {
+/// What came of a question: the two scores, and whether each way was right.
+type Answered = (f64, f64, bool, bool);
+
+fn coded(title: &str, history: &[(&str, &str)], questions: &[(&str, &str)]) -> (Vec<Way>, Vec<Answered>) {
     let labels: Vec<&str> = history.iter().map(|(_, label)| *label).collect();
     let near = Plain::new(history.iter().map(|(text, _)| *text), &grams);
     let examples: Vec<Example<'_>> = history

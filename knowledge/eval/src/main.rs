@@ -25,8 +25,11 @@ mod score;
 mod search;
 mod table;
 
+/// A part by its name, and what scores it.
+type Part = (&'static str, fn(Split));
+
 /// The parts that can be asked for by name; all of them, when none is.
-const PARTS: [(&str, fn(Split)); 5] = [
+const PARTS: [Part; 5] = [
     ("search", search::run),
     ("coding", codes::run),
     ("normalisation", |_| normal::run()),

@@ -41,8 +41,10 @@ pub fn concepts(text: &str) -> Vec<&'static str> {
     GROUPS.iter().filter(speaks).map(|(name, ..)| *name).collect()
 }
 
-/// The groups with their names, and their English phrases stemmed, with a blank on each side.
-static GROUPS: LazyLock<Vec<(&str, Vec<String>, &[&str])>> = LazyLock::new(|| {
+/// A group: its name, its English phrases stemmed, with a blank on each side, and all of its phrases.
+type Group = (&'static str, Vec<String>, &'static [&'static str]);
+
+static GROUPS: LazyLock<Vec<Group>> = LazyLock::new(|| {
     let key = |phrase: &&&str| -> Option<String> {
         let stems: Vec<String> = terms::en(phrase).into_iter().map(|token| token.text).collect();
         (!phrase.chars().any(terms::is_han)).then(|| format!(" {} ", stems.join(" ")))

@@ -53,7 +53,7 @@ impl Store {
             Opened::Usable(index, payload) => {
                 let checkpoint = payload.rsplit_once(':').filter(|(stored, _)| *stored == version);
                 if let Some(checkpoint) = checkpoint.and_then(|(_, checkpoint)| checkpoint.parse().ok()) {
-                    return Ok(Self::start(index, Position::new(checkpoint)));
+                    return Ok(Self::start(*index, Position::new(checkpoint)));
                 }
             }
             Opened::Absent => {}

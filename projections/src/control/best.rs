@@ -104,7 +104,8 @@ pub fn best_values(models: OperatingModels<'_>, request: &BestRequest) -> Vec<Va
         let wanted = |parameter: &&Code| request.parameter.as_ref().is_none_or(|only| only == *parameter);
         let cuts: Vec<Timestamp> = timelines.values().flatten().map(|(time, ..)| *time).collect();
         let window = (request.from, request.to.min(newest.time));
-        let pieces = pieces::of_asset(models, asset, &[], window, newest.time, &cuts, request.as_of);
+        let span = pieces::Span { from: window.0, to: window.1, horizon: newest.time };
+        let pieces = pieces::of_asset(models, asset, &[], span, &cuts, request.as_of);
         for (parameter, timeline) in timelines.iter().filter(|(parameter, _)| wanted(parameter)) {
             for piece in &pieces {
                 let Some(product) =

@@ -163,7 +163,8 @@ fn records(
     let cuts: Vec<Timestamp> =
         windows.iter().flat_map(|windows| [windows.before_from, windows.at, windows.after_to]).collect();
     let end = cuts.iter().copied().max().unwrap_or(first);
-    let all = pieces::of_asset(models, asset, &[], (first, end), newest.time, &cuts, as_of);
+    let span = pieces::Span { from: first, to: end, horizon: newest.time };
+    let all = pieces::of_asset(models, asset, &[], span, &cuts, as_of);
     changed.iter().zip(windows).map(|((_, fact), windows)| record(fact, windows, &all, &others)).collect()
 }
 

@@ -171,7 +171,9 @@ pub fn operating(
             turn.equipment.as_ref().is_none_or(|equipment| works_in(asset, equipment, turn.from.max(request.from)))
         });
         let own: Vec<_> = own.collect();
-        for piece in pieces::of_asset(models, asset, &own, (request.from, to), horizon, &[], request.as_of) {
+        for piece in
+            pieces::of_asset(models, asset, &own, pieces::Span { from: request.from, to, horizon }, &[], request.as_of)
+        {
             let (figures, positions) = booked.entry(piece.key(asset, request)).or_default();
             *figures += piece.figures;
             positions.extend(piece.position);

@@ -78,13 +78,20 @@ struct CountedRoll<'a> {
     verdict: Option<Verdict>,
 }
 
-/// The pieces of an asset in a window, cut at further times where the caller needs them. `horizon` is how far states are known: what a machine does last lasts until then.
+/// A window, and how far states are known: what a machine does last lasts until the horizon.
+#[derive(Clone, Copy)]
+pub(crate) struct Span {
+    pub from: Timestamp,
+    pub to: Timestamp,
+    pub horizon: Timestamp,
+}
+
+/// The pieces of an asset in a window, cut at further times where the caller needs them.
 pub(crate) fn of_asset<'a>(
     models: OperatingModels<'a>,
     asset: &AssetId,
     turns: &[&'a Turn],
-    (from, to): (Timestamp, Timestamp),
-    horizon: Timestamp,
+    Span { from, to, horizon }: Span,
     further_cuts: &[Timestamp],
     as_of: AsOf,
 ) -> Vec<Piece<'a>> {

@@ -43,6 +43,9 @@ fn after(prior: &[f64], given: impl Iterator<Item = f64>) -> (f64, Vec<f64>) {
     (total, joint.into_iter().map(|p| if total > 0.0 { p / total } else { 0.0 }).collect())
 }
 
+/// By sign (an alarm or a word): for each candidate, how many of its cases have it.
+type Signs = BTreeMap<(bool, Symbol), Vec<usize>>;
+
 impl<'a> Past<'a> {
     /// The signs that would tell the first candidates apart best, at most `limit`, the best first.
     pub fn checks(self, ranking: &Ranking, seen_text: &str, seen_alarms: &[String], limit: usize) -> Vec<Check> {
@@ -93,13 +96,9 @@ impl<'a> Past<'a> {
     }
 
     /// For each sign, how many of the looked-at cases of each candidate have it; and how many cases of each were looked at.
-    fn signs(
-        self,
-        places: &HashMap<Symbol, usize>,
-        modes: usize,
-    ) -> (BTreeMap<(bool, Symbol), Vec<usize>>, Vec<usize>) {
+    fn signs(self, places: &HashMap<Symbol, usize>, modes: usize) -> (Signs, Vec<usize>) {
         let mut cases = vec![0; modes];
-        let mut signs: BTreeMap<(bool, Symbol), Vec<usize>> = BTreeMap::new();
+        let mut signs = Signs::new();
         for case in self.latest(modes) {
             let place = case.coded(Target::Mode, self.position).and_then(|mode| places.get(&mode));
             let Some(place) = place.copied() else { continue };

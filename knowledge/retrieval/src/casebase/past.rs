@@ -174,7 +174,7 @@ impl<'a> Past<'a> {
                 .map(|character| if terms::is_han(character) == wanted { character } else { ' ' })
                 .collect();
             for gram in grams_of(&only) {
-                let parts = self.base.grams.get(&gram).map(Vec::as_slice).unwrap_or_default();
+                let parts = self.known_of(self.base.grams.get(&gram).map(Vec::as_slice).unwrap_or_default());
                 grams.push((parts.len(), language, parts));
             }
         }
@@ -201,6 +201,13 @@ impl<'a> Past<'a> {
             .collect();
         alike.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(b.0.cmp(&a.0)));
         alike
+    }
+
+    /// The parts up to the position: how rare something was then depends on nothing that came later.
+    fn known_of(self, parts: &[u32]) -> &[u32] {
+        let said = |part: &u32| usize::try_from(*part).ok().and_then(|at| self.base.parts.get(at));
+        let end = parts.partition_point(|part| said(part).is_some_and(|part| part.position <= self.position));
+        parts.get(..end).unwrap_or_default()
     }
 
     /// Adds to each case of the parts once.

@@ -40,7 +40,7 @@ pub struct View {
 /// An index that is there, as it was found.
 pub enum Opened {
     /// It can be used, and this is the payload of its last commit.
-    Usable(TextIndex, String),
+    Usable(Box<TextIndex>, String),
     /// It is not there, was never committed, or has another schema.
     Absent,
     /// It cannot be read; the reason.
@@ -98,7 +98,7 @@ impl TextIndex {
         if !damaged.is_empty() {
             return Ok(Opened::Damaged(format!("{} of its files are damaged", damaged.len())));
         }
-        Ok(Opened::Usable(Self::start(index, fields, payload.clone())?, payload))
+        Ok(Opened::Usable(Box::new(Self::start(index, fields, payload.clone())?), payload))
     }
 
     fn start(index: Index, fields: Fields, payload: String) -> Result<Self, IndexError> {
