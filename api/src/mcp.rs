@@ -1,7 +1,8 @@
 //! Questions in words: the Model Context Protocol, so that an assistant asks what people ask, and cites the positions that the answers name.
 //!
 //! A tool is an endpoint of the native API. Its parameters, their types and their descriptions come from the OpenAPI document, and a call is a request to the very
-//! handler, with the caller's own token: an assistant sees what its user may see, and there is no second way to an answer. All tools only read.
+//! handler, with the caller's own token: an assistant sees what its user may see, and there is no second way to an answer. No tool changes anything; a diagnosis that is given is noted
+//! in the log, as for everybody.
 
 use std::borrow::Cow;
 use std::sync::Arc;
