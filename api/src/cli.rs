@@ -120,6 +120,9 @@ enum Command {
     Openapi,
     /// Print the configuration that holds, after file and environment.
     Config,
+    /// The text of the PDF file on standard input: what the server starts to read a file that somebody attached.
+    #[command(name = crate::pdf::COMMAND, hide = true)]
+    TextOfPdf,
 }
 
 /// What `demo` takes.
@@ -294,6 +297,7 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         }
         Command::Openapi => commands::openapi(),
         Command::Config => commands::config(&config),
+        Command::TextOfPdf => crate::pdf::read_standard_input(),
     }
 }
 

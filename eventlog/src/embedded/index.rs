@@ -2,6 +2,7 @@
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
+use std::ops::Range;
 
 use foldhash::fast::RandomState;
 use jiff::Timestamp;
@@ -219,42 +220,44 @@ impl Index {
         }
     }
 
-    /// The rows below `count` that match, ascending. Never asked with a query that matches everything.
-    pub(super) fn matching(&self, query: &Query, count: u32) -> Result<Vec<u32>, ReadError> {
-        let mut all = Vec::new();
-        for item in &query.items {
-            all.push(self.matching_item(item, count)?);
-        }
-        Ok(union(all))
+    /// The rows among these that fulfil a query, in order. What it costs follows from how many of these there are, not from how many the segment has.
+    pub(super) fn matching(&self, query: &Query, among: &Range<u32>) -> Result<Vec<u32>, ReadError> {
+        let items = query.items.iter().map(|item| self.matching_item(item, among));
+        Ok(union(items.collect::<Result<_, _>>()?))
     }
 
-    fn matching_item(&self, item: &QueryItem, count: u32) -> Result<Vec<u32>, ReadError> {
+    fn matching_item(&self, item: &QueryItem, among: &Range<u32>) -> Result<Vec<u32>, ReadError> {
         let mut parts = Vec::new();
         for tag in &item.tags {
-            parts.push(self.rows(&Key::tag(tag))?);
+            parts.push(self.rows(&Key::tag(tag), among)?);
         }
         if !item.types.is_empty() {
             let keys = item.types.iter().map(Key::event_type);
-            parts.push(self.any_of(keys)?);
+            parts.push(self.any_of(keys, among)?);
         }
         if !item.categories.is_empty() {
             let keys = item.categories.iter().map(Category::as_str).map(Key::category);
-            parts.push(self.any_of(keys)?);
+            parts.push(self.any_of(keys, among)?);
         }
-        let mut rows = match parts.into_iter().reduce(|one, two| intersection(&one, &two)) {
-            Some(rows) => rows,
-            None => (0..count).collect(),
+        let rows = parts.into_iter().reduce(|one, two| intersection(&one, &two));
+        Ok(rows.unwrap_or_else(|| among.clone().collect()))
+    }
+
+    /// The rows among these under a key.
+    fn rows(&self, key: &Key, among: &Range<u32>) -> Result<Vec<u32>, ReadError> {
+        let within = |rows: &[u32]| {
+            let (from, to) =
+                (rows.partition_point(|row| *row < among.start), rows.partition_point(|row| *row < among.end));
+            rows.get(from..to).unwrap_or_default().to_vec()
         };
-        rows.truncate(rows.partition_point(|row| *row < count));
-        Ok(rows)
+        match self {
+            Self::Memory(index) => Ok(index.postings.get(key).map(|posting| within(&posting.rows)).unwrap_or_default()),
+            Self::File(index) => Ok(index.posting(key)?.map(|posting| within(&posting.rows)).unwrap_or_default()),
+        }
     }
 
-    fn rows(&self, key: &Key) -> Result<Vec<u32>, ReadError> {
-        Ok(self.posting(key)?.map(|posting| posting.rows).unwrap_or_default())
-    }
-
-    fn any_of(&self, keys: impl Iterator<Item = Key>) -> Result<Vec<u32>, ReadError> {
-        keys.map(|key| self.rows(&key)).collect::<Result<Vec<_>, _>>().map(union)
+    fn any_of(&self, keys: impl Iterator<Item = Key>, among: &Range<u32>) -> Result<Vec<u32>, ReadError> {
+        keys.map(|key| self.rows(&key, among)).collect::<Result<Vec<_>, _>>().map(union)
     }
 }
 
