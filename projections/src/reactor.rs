@@ -12,7 +12,6 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::pages::Pages;
-use crate::runner::GATHER_FOR;
 use crate::{Entry, WaitError};
 
 /// The longest time between two saves of the progress of a reactor that answers nothing.
@@ -275,10 +274,6 @@ impl<R: Reactor> Worker<R> {
             tokio::select! {
                 () = cancel.cancelled() => break,
                 changed = tail.changed() => if changed.is_err() { break },
-            }
-            tokio::select! {
-                () = cancel.cancelled() => break,
-                () = tokio::time::sleep(GATHER_FOR) => {}
             }
         }
         if let Err(error) = self.save() {

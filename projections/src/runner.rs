@@ -17,12 +17,6 @@ pub const FLUSH_EVERY: Duration = Duration::from_secs(60);
 /// The most entries between two flushes: what a crash makes a projection read again.
 pub const FLUSH_AFTER_ENTRIES: u64 = 250_000;
 
-/// How long a projection gathers what is logged while nobody waits for it. There are many of them on few cores: if all ran after each record, whoever waits for one would wait for all.
-pub(crate) const GATHER_FOR: Duration = Duration::from_millis(5);
-
-/// How many records end the gathering.
-const GATHER_RECORDS: u64 = 256;
-
 /// Starts projections.
 pub struct Runner;
 
@@ -151,25 +145,20 @@ impl<P: Projection> Worker<P> {
         let mut tail = self.log.watch_tail();
         let mut flush = tokio::time::interval(FLUSH_EVERY);
         flush.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let (mut tail_open, mut gathered) = (true, false);
+        let mut tail_open = true;
         loop {
-            // Ordering: the tail is marked as seen before it is compared, so that an append in between wakes the wait below.
-            let end = *tail.borrow_and_update();
-            let lag = if self.has_failed() { 0 } else { end.get().saturating_sub(self.projection.checkpoint().get()) };
-            let gathering = lag > 0 && lag < GATHER_RECORDS && !gathered && self.rebuild.is_none();
-            let busy = (lag > 0 && !gathering) || self.rebuild.is_some();
+            // Ordering: the tail is marked as seen before the log is asked, so that an append in between wakes the wait below.
+            tail.borrow_and_update();
+            let end = self.log.tail();
+            let busy = (!self.has_failed() && self.projection.checkpoint() < end) || self.rebuild.is_some();
             tokio::select! {
                 biased;
                 () = cancel.cancelled() => break,
                 Some(request) = requests.recv() => self.answer(request).await,
                 _ = flush.tick() => self.flush().await,
-                () = std::future::ready(()), if busy => {
-                    self.step(end).await;
-                    gathered = false;
-                }
-                () = wanted.notified(), if gathering => gathered = true,
-                () = tokio::time::sleep(GATHER_FOR), if gathering => gathered = true,
-                changed = tail.changed(), if lag == 0 && !busy && tail_open => tail_open = changed.is_ok(),
+                () = std::future::ready(()), if busy => self.step(end).await,
+                () = wanted.notified(), if !busy => {}
+                changed = tail.changed(), if !busy && tail_open => tail_open = changed.is_ok(),
             }
         }
         self.finish().await;

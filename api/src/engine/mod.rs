@@ -25,7 +25,7 @@ use eventlog::{Direction, EventLog, Filter, Position, QueryItem};
 use knowledge::Knowledge;
 use parking_lot::Mutex;
 use projections::folds::models::Models;
-use projections::{Fold as _, ProjectionSet, ProjectionStatus, ReadModels, WaitError};
+use projections::{Fold as _, Gathered, ProjectionSet, ProjectionStatus, ReadModels, WaitError};
 use registry::{ArtifactStore, Registry};
 use tokio_util::sync::CancellationToken;
 use tracking::Tracking;
@@ -211,24 +211,25 @@ impl Engine {
             let start = async move { Ingest::start(log, Some(&dir), connectors::ingest::Limits::default()).await };
             tokio::spawn(start)
         };
+        let followed: Arc<dyn EventLog> = Gathered::start(Arc::clone(&log), stop_followers.clone());
         let projections_dir = config.data_dir.join(folder::PROJECTIONS);
         let tracking = {
-            let (log, dir, stop) = (Arc::clone(&log), projections_dir.clone(), stop_followers.clone());
+            let (log, dir, stop) = (Arc::clone(&followed), projections_dir.clone(), stop_followers.clone());
             tokio::task::spawn_blocking(move || Tracking::start(&log, Some(&dir), &stop))
         };
         let (read, mut set) =
-            ReadModels::start(&log, Some(&projections_dir), &stop_followers).context("opening the read models")?;
+            ReadModels::start(&followed, Some(&projections_dir), &stop_followers).context("opening the read models")?;
         let tracking = tracking.await?.context("opening the tracking store")?;
         set.add(tracking.handle().clone());
         let models = knowledge::Models { episodes: read.episodes.clone(), states: read.states.clone() };
         let (knowledge, stores) = Knowledge::opened(stores, models).await?;
-        stores.start(&log, &mut set, &stop_followers);
+        stores.start(&followed, &mut set, &stop_followers);
         let ingest = ingest.await?.context("starting the intake of readings")?;
         let artifacts =
             ArtifactStore::open_folder(&config.data_dir.join(folder::ARTIFACTS)).context("opening the artifacts")?;
         let progress = set.get(Models::NAME).cloned().context("the read model of models does not run")?;
         let dataset_builds = Builder::new(Arc::clone(&log), artifacts.clone(), stop_followers.clone());
-        let registry = Arc::new(Registry::new(Arc::clone(&log), artifacts, read.models.clone(), progress));
+        let registry = Arc::new(Registry::new(Arc::clone(&followed), artifacts, read.models.clone(), progress));
         let webhooks = webhooks::open(config, &log, &read, &set)?;
         let groups = Groups::open(Arc::clone(&log)).await.context("opening the groups of consumers")?;
         let reactors_dir = config.data_dir.join(folder::REACTORS);
