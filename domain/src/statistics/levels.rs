@@ -32,7 +32,7 @@ impl Level {
 const GAP: f64 = 0.25;
 /// The least spread of a level, in robust deviations of the whole sample: below that, differences are resolution.
 const LEAST_SPREAD: f64 = 0.05;
-/// At most so many places to cut at are tried; a larger sample is cut between every so manyth value.
+/// At most so many places to cut at are tried.
 const MOST_PLACES: usize = 512;
 
 /// The levels of a sample, the lowest first: at most `most`, each of at least `least` values. Values that are not finite are left out; without a value there is no level.
@@ -55,19 +55,15 @@ pub fn levels(values: impl IntoIterator<Item = f64>, most: usize, least: usize) 
     begins.zip(closes).map(|((from, first), (to, last))| Level { from, to, n: count(last - first) }).collect()
 }
 
-/// Where a sorted sample may be cut: before the values of these ranks. Equal values stay together.
+/// Where a sorted sample may be cut: before the values of these ranks. Equal values stay together; of a large sample's many ranks, those beside the widest gaps are tried.
 fn places(sorted: &[f64]) -> Vec<usize> {
     let step = sorted.len().div_ceil(MOST_PLACES).max(1);
-    let ranks = (1..sorted.len()).step_by(step);
-    let mut places: Vec<usize> = ranks
-        .filter_map(|rank| {
-            let before = *sorted.get(rank - 1)?;
-            let place = rank + sorted.get(rank..)?.partition_point(|value| *value <= before);
-            (place < sorted.len()).then_some(place)
-        })
-        .collect();
-    places.dedup();
-    places
+    let gap = |rank: usize| Some((rank, *sorted.get(rank)? - *sorted.get(rank.checked_sub(1)?)?));
+    let widest = |begin: usize| {
+        let gaps = (begin..begin + step).filter_map(gap).filter(|(_, gap)| *gap > 0.0);
+        gaps.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(rank, _)| rank)
+    };
+    (1..sorted.len()).step_by(step).filter_map(widest).collect()
 }
 
 /// Sums over a sorted sample, from which the cost of any stretch follows.

@@ -42,9 +42,9 @@ fn set_points_without_noise_and_outliers_are_told_apart() {
     assert_eq!(counts([normal(500, 70.0, 3.0), vec![5000.0; 11]].concat()), [511]);
     assert_eq!(counts(vec![f64::NAN, f64::INFINITY]), [0; 0]);
     assert_eq!(counts(vec![1.0, f64::NAN]), [1]);
-    // A large sample is cut between every so manyth value only, and all the same beside the gap.
+    // Of a large sample not every rank is tried, and it is cut at the gap all the same.
     let large = [normal(9_000, 0.0, 1.0), normal(9_000, 30.0, 1.0)].concat();
-    assert!(counts(large).iter().all(|n| n.abs_diff(9_000) < 40));
+    assert_eq!(counts(large), [9_000, 9_000]);
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn a_robust_scale_is_that_of_a_normal_sample_and_ignores_wild_values() {
 proptest! {
     /// Levels cover the line, touch, and hold what they say they hold; the order of the values does not matter.
     #[test]
-    fn levels_share_a_sample_out(mut values in prop::collection::vec(prop_oneof![-50.0..50.0_f64, Just(7.0), 900.0..901.0_f64], 1..300)) {
+    fn levels_share_a_sample_out(mut values in prop::collection::vec(prop_oneof![-50.0..50.0_f64, Just(7.0), 900.0..901.0_f64], 1..80)) {
         let found = levels(values.iter().copied(), 4, 5);
         prop_assert!(!found.is_empty() && found.len() <= 4);
         prop_assert!(found.first().unwrap().from.is_none() && found.last().unwrap().to.is_none());
