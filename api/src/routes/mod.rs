@@ -14,6 +14,7 @@ pub mod log;
 pub mod metadata;
 pub mod models;
 pub mod operations;
+pub mod packages;
 pub mod pages;
 pub mod plant;
 pub mod privacy;
@@ -135,6 +136,8 @@ pub fn all() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(articles::articles))
         .routes(routes!(articles::article))
         .routes(routes!(articles::attach))
+        .routes(routes!(packages::export))
+        .routes(routes!(packages::import))
         .routes(routes!(articles::file))
         .routes(routes!(articles::files))
         .routes(routes!(knowledge::code))
