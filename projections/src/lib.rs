@@ -13,6 +13,7 @@
 
 pub mod control;
 pub mod filters;
+pub mod fmea;
 pub mod folds;
 pub mod handover;
 pub mod maintenance;

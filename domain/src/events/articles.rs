@@ -134,6 +134,7 @@ pub struct ArticleDrafted {
 }
 
 /// The plant that a piece of knowledge came from.
+#[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ArticleOrigin {
@@ -145,6 +146,37 @@ pub struct ArticleOrigin {
     pub revision: u32,
     /// The position of that log where it was approved.
     pub position: u64,
+    /// Who wrote it there: a person of that plant, whoever has the same id here.
+    pub author: Option<String>,
+    /// The package that brought it, by the SHA-256 of its manifest in hexadecimal digits.
+    pub package: Option<String>,
+}
+
+/// A package of knowledge from another plant was checked and brought in: its pieces are drafts here, and wait for somebody to review them.
+#[skip_serializing_none]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PackageImported {
+    /// The package, by the SHA-256 of its manifest in hexadecimal digits.
+    pub package: Code,
+    /// That plant's log, by its origin line.
+    pub log: String,
+    /// The verifier key (`name+id+key`) that the package was checked with.
+    pub key: String,
+    /// The pieces, as they are called here.
+    pub articles: Vec<ImportedArticle>,
+    /// Who brought it in.
+    pub person: PersonId,
+}
+
+/// A piece of knowledge that a package brought.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImportedArticle {
+    /// The piece, as it is called here.
+    pub article: ArticleId,
+    /// Its revision here.
+    pub revision: u32,
 }
 
 /// Somebody other than its author looked at a revision.

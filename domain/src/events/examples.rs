@@ -309,6 +309,10 @@ fn written() -> Vec<(&'static str, Value)> {
             json!({"article": "KB-12", "revision": 1, "person": "P-40", "approved": true, "note": {"en": "tried on L07"}}),
         ),
         (
+            "package.imported",
+            json!({"package": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae", "log": "mill-2.example/log", "key": "mill-2.example/log+a1b2c3d4+AXq2", "articles": [{"article": "KB-77", "revision": 1}], "person": "P-31"}),
+        ),
+        (
             "file.attached",
             json!({"kind": "fault", "id": "F-310", "attachment": {"file": {"name": "bearing.ogg", "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "bytes": 120345}, "media_type": "audio/ogg", "text": "knocks once a turn"}, "person": "P-31"}),
         ),

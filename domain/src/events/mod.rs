@@ -434,6 +434,8 @@ events! {
     "article.reviewed" 1 => ArticleReviewed in "article" by article;
     /// See [`ArticleSuperseded`].
     "article.superseded" 1 => ArticleSuperseded in "article" by article;
+    /// See [`PackageImported`].
+    "package.imported" 1 => PackageImported in "package" by package;
     /// See [`FileAttached`].
     "file.attached" 1 => FileAttached in "attachment" by id;
     /// See [`InputQuarantined`].

@@ -188,6 +188,7 @@ fn streams_are_keyed_by_the_thing_that_the_event_is_about() {
         article.drafted article-KB-12
         article.reviewed article-KB-12
         article.superseded article-KB-12
+        package.imported package-2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae
         file.attached attachment-F-310
         input.quarantined quarantine-mqtt:shed-1
         input.released quarantine-mqtt:shed-1
