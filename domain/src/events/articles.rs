@@ -98,7 +98,7 @@ impl FmeaRow {
 
 /// Somebody wrote a piece of knowledge, or a new revision of it. It counts once somebody else has approved it.
 #[skip_serializing_none]
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ArticleDrafted {
     /// The piece.
@@ -115,6 +115,8 @@ pub struct ArticleDrafted {
     /// The rows, when it is an FMEA sheet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rows: Vec<FmeaRow>,
+    /// What it detects and how, when it is a rule that runs by itself.
+    pub detection: Option<Box<super::Detection>>,
     /// The failure modes, defects or parameters that it is about.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub codes: Vec<Code>,

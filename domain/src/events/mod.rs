@@ -8,6 +8,7 @@ pub mod advice;
 pub mod articles;
 pub mod condition;
 pub mod control_limits;
+pub mod detection;
 pub mod intake;
 pub mod maintenance;
 pub mod models;
@@ -33,6 +34,7 @@ pub use advice::*;
 pub use articles::*;
 pub use condition::*;
 pub use control_limits::*;
+pub use detection::*;
 pub use examples::{examples, story};
 pub use intake::*;
 pub use maintenance::*;
@@ -209,7 +211,7 @@ macro_rules! id_keys {
     })*};
 }
 
-id_keys!(EquipmentId AssetId SignalId OrderId LotId FaultId WorkOrderId InspectionId NonconformanceId PersonId CustomerId HoldId ModelName DeploymentId ExperimentId RunId LoggedModelId DatasetId WebhookId ArticleId Code ShiftId PlanId);
+id_keys!(EquipmentId AssetId SignalId OrderId LotId FaultId WorkOrderId InspectionId NonconformanceId PersonId CustomerId HoldId ModelName DeploymentId ExperimentId RunId LoggedModelId DatasetId WebhookId ArticleId WarningId Code ShiftId PlanId);
 
 events! {
     /// See [`EquipmentDefined`].
@@ -290,6 +292,10 @@ events! {
     "fault.coded" 1 => FaultCoded in "fault" by fault;
     /// See [`FaultClosed`].
     "fault.closed" 1 => FaultClosed in "fault" by fault;
+    /// See [`WarningRaised`].
+    "warning.raised" 1 => WarningRaised in "warning" by warning;
+    /// See [`WarningCleared`].
+    "warning.cleared" 1 => WarningCleared in "warning" by warning;
     /// See [`DiagnosisGiven`].
     "diagnosis.given" 1 => DiagnosisGiven in "diagnosis" by diagnosis;
     /// See [`WorkOrderOpened`].

@@ -320,6 +320,8 @@ fn collect(event: &Event, list: &mut List) {
         Event::ModelDeployed(e) => { list.deployment(&e.deployment).model(&e.model); if let super::Target::Asset(asset) = &e.target { list.asset(asset); } }
         Event::DeploymentRetired(e) => { list.deployment(&e.deployment); }
         Event::DiagnosisGiven(e) => { list.assets(&e.asset).faults(&e.fault); }
+        Event::WarningRaised(e) => { list.asset(&e.asset).add(SubjectKind::Article, e.rule.as_str()); }
+        Event::WarningCleared(e) => { list.asset(&e.asset).add(SubjectKind::Article, e.rule.as_str()); }
         Event::PredictionMade(e) => { list.deployment(&e.deployment).model(&e.model).asset(&e.asset); }
         Event::ArticleDrafted(e) => { list.add(SubjectKind::Article, e.article.as_str()).people([&e.author]); }
         Event::ArticleReviewed(e) => { list.add(SubjectKind::Article, e.article.as_str()).people([&e.person]); }

@@ -23,4 +23,5 @@ pub mod shifts;
 pub mod states;
 pub mod statistics;
 pub mod upkeep;
+pub mod warnings;
 pub mod webhooks;
