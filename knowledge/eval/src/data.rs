@@ -89,9 +89,27 @@ fn tab_separated(text: &str) -> Vec<Loom> {
 }
 
 pub fn looms() -> Vec<Loom> {
-    tab_separated(include_str!("../data/looms.tsv"))
+    let mut all = tab_separated(include_str!("../data/looms.tsv"));
+    all.extend(tab_separated(include_str!("../data/loom_held_out_2.tsv")));
+    all
 }
 
 pub fn loom_questions() -> Vec<Loom> {
     tab_separated(include_str!("../data/loom_questions.tsv"))
+}
+
+/// The rows of the FMEA sheet.
+pub fn fmea() -> Result<Vec<Vec<String>>, String> {
+    let path = folder().join("fmea_rag/fmea_dataset_filled.csv");
+    let mut reader = csv::Reader::from_path(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let rows = reader.records().map(|row| row.map(|row| row.iter().map(str::to_owned).collect()));
+    rows.collect::<Result<_, _>>().map_err(|error| error.to_string())
+}
+
+/// Questions about it: kind, which rows answer it, and the text.
+pub fn fmea_questions() -> Vec<[String; 3]> {
+    tab_separated(include_str!("../data/fmea_questions.tsv"))
+        .into_iter()
+        .map(|Loom { part, mode, text }| [part, mode, text])
+        .collect()
 }

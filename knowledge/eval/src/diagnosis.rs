@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use retrieval::casebase::{CaseBase, Experience, Seen};
+use retrieval::casebase::{CaseBase, Experience, Pool, Seen};
 
 use crate::Split;
 use crate::baseline::{Plain, frequent, grams, votes};
@@ -36,8 +36,15 @@ pub fn run(split: Split) {
     let base = history(all.into_iter());
     let mut experience: Option<Experience> = None;
     let names = ["baseline: votes of the 10 nearest by BM25 over characters", "baseline: the most frequent", "ours"];
-    let mut ways: Vec<Way> =
-        names.iter().map(|name| Way { name: (*name).to_owned(), scores: vec![Vec::new(), Vec::new()] }).collect();
+    // To choose weights by; the temperature moves no rank.
+    let settings: Vec<Pool> = if split == Split::Dev {
+        let base = Pool::default();
+        [0.0, 0.5, 1.0, 2.0, 4.0].map(|looks| Pool { looks, ..base }).to_vec()
+    } else {
+        Vec::new()
+    };
+    let names = names.iter().map(|name| (*name).to_owned()).chain(settings.iter().map(|pool| format!("{pool:?}")));
+    let mut ways: Vec<Way> = names.map(|name| Way { name, scores: vec![Vec::new(), Vec::new()] }).collect();
     let near = Plain::new(coded.iter().map(|(_, order)| order.text.as_str()), &grams);
     let labels: Vec<&str> = coded.iter().map(|(_, order)| order.mode.as_str()).collect();
     let often = frequent(earlier.iter().map(|(_, order)| order.mode.as_str()));
@@ -55,7 +62,11 @@ pub fn run(split: Split) {
         let ours: Vec<&str> = ranking.modes.iter().map(|mode| mode.mode.as_str()).collect();
         let known: Vec<(usize, f64)> =
             near.best(&order.text, 200).into_iter().filter(|(other, _)| *other < at).take(10).collect();
-        for (way, ranked) in ways.iter_mut().zip([votes(&known, &labels), often.clone(), ours]) {
+        let others: Vec<_> =
+            settings.iter().map(|pool| base.at(before).rank_by(&seen, experience.as_ref(), *pool)).collect();
+        let others = others.iter().map(|ranking| ranking.modes.iter().map(|mode| mode.mode.as_str()).collect());
+        let all = [votes(&known, &labels), often.clone(), ours].into_iter().chain(others);
+        for (way, ranked) in ways.iter_mut().zip(all) {
             for (scores, depth) in way.scores.iter_mut().zip([1, 3]) {
                 let hit = ranked.iter().take(depth).any(|mode| *mode == order.mode);
                 scores.push(f64::from(u8::from(hit)));

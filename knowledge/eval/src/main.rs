@@ -19,6 +19,7 @@ mod baseline;
 mod codes;
 mod data;
 mod diagnosis;
+mod fmea;
 mod looms;
 mod normal;
 mod score;
@@ -29,12 +30,13 @@ mod table;
 type Part = (&'static str, fn(Split));
 
 /// The parts that can be asked for by name; all of them, when none is.
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 6] = [
     ("search", search::run),
     ("coding", codes::run),
     ("normalisation", |_| normal::run()),
     ("diagnosis", diagnosis::run),
     ("looms", looms::run),
+    ("fmea", |_| fmea::run()),
 ];
 
 /// Which questions are asked: those that settings are chosen by, or those that are reported.

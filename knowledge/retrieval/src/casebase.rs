@@ -14,7 +14,7 @@ mod tests;
 use std::collections::HashMap;
 
 pub use check::Check;
-pub use judge::{Experience, ModeScore, Ranking, Seen};
+pub use judge::{Experience, ModeScore, Pool, Ranking, Seen};
 pub use past::{Alike, Past};
 
 use crate::coding::Target;
@@ -94,6 +94,9 @@ impl Case {
 struct Part {
     case: CaseNumber,
     position: u64,
+    /// How many n-grams it has, and how many all parts up to it have.
+    length: u32,
+    through: u64,
 }
 
 /// Past cases.
@@ -108,7 +111,7 @@ pub struct CaseBase {
     /// Parts that have an n-gram, by its hash.
     grams: HashMap<u64, Vec<u32>>,
     /// Cases that came with an alarm, each with the position that says so.
-    alarms: HashMap<Symbol, Vec<Part>>,
+    alarms: HashMap<Symbol, Vec<(CaseNumber, u64)>>,
     classes: HashMap<Symbol, Vec<(u64, Symbol)>>,
     /// Cases that were coded with a mode once.
     coded: u64,
@@ -181,12 +184,15 @@ impl CaseBase {
             return;
         }
         let part = u32::try_from(self.parts.len()).unwrap_or(u32::MAX);
-        self.parts.push(Part { case: number, position });
+        let grams = grams_of(text);
+        let length = u32::try_from(grams.len()).unwrap_or(u32::MAX);
+        let through = self.parts.last().map_or(0, |last| last.through) + u64::from(length);
+        self.parts.push(Part { case: number, position, length, through });
         let words: Vec<Symbol> = words_of(text).iter().map(|word| self.names.of(word)).collect();
         for word in &words {
             self.words.entry(*word).or_default().push(part);
         }
-        for gram in grams_of(text) {
+        for gram in grams {
             self.grams.entry(gram).or_default().push(part);
         }
         if let Some(case) = self.get_mut(number) {
@@ -201,7 +207,7 @@ impl CaseBase {
         let Some(case) = self.get_mut(number) else { return };
         if case.alarms.iter().all(|(_, known)| *known != alarm) {
             case.alarms.push((position, alarm));
-            self.alarms.entry(alarm).or_default().push(Part { case: number, position });
+            self.alarms.entry(alarm).or_default().push((number, position));
         }
     }
 

@@ -4,7 +4,8 @@
 //! **Bayes.** Each word and alarm that is seen adds log P(seen | mode) / P(seen), smoothed towards 0, so that a mode with few cases claims little.
 //! Alarms that come together are rarely independent: the first counts in full, the second strongest half, the third a third.
 //! **Votes.** The most alike cases vote for their modes.
-//! **Pool.** The logarithms of the three are added with weights, and a temperature that was fitted on held-back history makes probabilities of
+//! **Looks.** The cases that look and sound most alike, by BM25 over n-grams, vote as well; so far at weight 0 (docs/evaluation.md says why).
+//! **Pool.** The logarithms of all are added with weights, and a temperature that was fitted on held-back history makes probabilities of
 //! them. How often the truth was among the first three when the first was as sure as now is isotonic regression over the same history.
 //! **Abstention.** Below [`LEAST_AMONG`], or where the first candidate is less sure than [`LEAST_SURE`], nothing fits; [`LEAST_ALIKE`] decides before
 //! [`LEAST_HELD_BACK`] cases could be held back.
@@ -13,7 +14,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::past::{Alike, Past, Thing};
+use super::past::{Alike, Likeness, Past, Thing};
 use super::{CaseNumber, Symbol};
 use crate::calibration::{Isotonic, Temperature};
 use crate::coding::{Coder, MOST_EXAMPLES, Target};
@@ -35,9 +36,25 @@ const NEIGHBOURS: usize = 20;
 const VOTE_SMOOTHING: f64 = 0.02;
 
 /// What each opinion is worth in the pool.
-const CODER_WEIGHT: f64 = 1.0;
-const BAYES_WEIGHT: f64 = 0.3;
-const VOTE_WEIGHT: f64 = 0.5;
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pool {
+    /// The trained coder.
+    pub coder: f64,
+    /// Naive Bayes over words.
+    pub bayes: f64,
+    /// The votes of alike cases.
+    pub votes: f64,
+    /// The votes of cases that look alike, where modes have few cases.
+    pub looks: f64,
+    /// How many cases a mode has on average where the votes by looks count half.
+    pub few: f64,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self { coder: 1.0, bayes: 0.3, votes: 0.5, looks: 0.0, few: 10.0 }
+    }
+}
 
 /// How often the truth must be among the first three for them to be shown as a match: more often than not.
 pub const LEAST_AMONG: f64 = 0.5;
@@ -156,9 +173,14 @@ fn together(ratios: &[f64]) -> f64 {
 impl Past<'_> {
     /// Ranks the known modes by what is seen. The answer depends on the past, the experience and what is seen only.
     pub fn rank(self, seen: &Seen<'_>, experience: Option<&Experience>) -> Ranking {
+        self.rank_by(seen, experience, Pool::default())
+    }
+
+    /// The same with other weights, to choose them by.
+    pub fn rank_by(self, seen: &Seen<'_>, experience: Option<&Experience>, pool: Pool) -> Ranking {
         let known = self.cases().count();
         let things = self.things(seen.text, seen.alarms, known);
-        let alike = self.alike(seen.text, &things, known);
+        let Likeness { cases: alike, looks } = self.alike(seen.text, &things, known);
         let (counts, totals) = self.counts(seen, &things);
         let n: usize = counts.values().map(|counts| counts.cases).sum();
         let mut by_mode: HashMap<Symbol, Vec<Alike>> = HashMap::new();
@@ -181,6 +203,13 @@ impl Past<'_> {
             }
         }
         let all_votes: f64 = votes.values().map(|(weight, _)| weight).sum();
+        let mut by_looks: HashMap<Symbol, f64> = HashMap::new();
+        for (case, likeness) in looks {
+            if let Some(mode) = self.base.get(case).and_then(|case| case.coded(Target::Mode, self.position)) {
+                *by_looks.entry(mode).or_default() += f64::from(likeness);
+            }
+        }
+        let all_looks: f64 = by_looks.values().sum();
         let features = features::of(seen.text);
         let coded: HashMap<&str, f64> = match experience {
             Some(experience) if !seen.text.trim().is_empty() => {
@@ -189,6 +218,7 @@ impl Past<'_> {
             _ => HashMap::new(),
         };
         let kinds = real(counts.len().max(1));
+        let looks_weight = pool.looks * pool.few / (pool.few + real(n) / kinds);
         let mut modes = Vec::with_capacity(counts.len());
         let mut logs = Vec::with_capacity(counts.len());
         for (mode, own) in &counts {
@@ -206,16 +236,18 @@ impl Past<'_> {
             };
             let (voted, voting) = votes.get(mode).copied().unwrap_or_default();
             let voted = VOTE_SMOOTHING + if all_votes > 0.0 { voted / all_votes } else { 0.0 };
+            let looked = by_looks.get(mode).copied().unwrap_or_default();
+            let looked = VOTE_SMOOTHING + if all_looks > 0.0 { looked / all_looks } else { 0.0 };
             let name = self.base.names.name(*mode);
             let bayes = of(false).iter().sum::<f64>();
             // The coder has learnt the shares of modes itself: what the asset adds to them counts in full.
             let log = match coded.get(name) {
                 Some(probability) => {
-                    CODER_WEIGHT * probability.max(1e-6).ln() + BAYES_WEIGHT * bayes + (prior / in_all).ln()
+                    pool.coder * probability.max(1e-6).ln() + pool.bayes * bayes + (prior / in_all).ln()
                 }
                 None => bayes + prior.ln(),
             };
-            logs.push(log + together(&of(true)) + VOTE_WEIGHT * voted.ln());
+            logs.push(log + together(&of(true)) + pool.votes * voted.ln() + looks_weight * looked.ln());
             let mut reasons: Vec<(String, f64)> =
                 things.iter().map(|thing| thing.name.clone()).zip(ratios.iter().copied()).collect();
             reasons.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()).then_with(|| a.0.cmp(&b.0)));

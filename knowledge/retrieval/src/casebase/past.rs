@@ -38,6 +38,26 @@ pub(super) struct Thing {
 /// A case with how alike it is, from 0 to 1.
 pub type Alike = (CaseNumber, f32);
 
+/// How alike cases are to what is seen.
+pub(super) struct Likeness {
+    /// Every case that has something of it, the most alike first.
+    pub cases: Vec<Alike>,
+    /// The coded cases that look and sound most alike, at most [`LOOKALIKES`], by BM25 over n-grams.
+    pub looks: Vec<Alike>,
+}
+
+/// How many cases vote by their looks.
+pub(super) const LOOKALIKES: usize = 10;
+
+/// BM25 as everywhere.
+const K1: f32 = 1.2;
+const B: f32 = 0.75;
+
+#[expect(clippy::cast_precision_loss, reason = "a mean of lengths needs no more digits")]
+fn long(length: u64) -> f32 {
+    length as f32
+}
+
 #[expect(clippy::cast_precision_loss, reason = "numbers of cases stay far below 2^24 for a weight")]
 fn real(count: usize) -> f32 {
     count as f32
@@ -119,12 +139,12 @@ impl<'a> Past<'a> {
     fn of_parts(self, parts: Option<&Vec<u32>>) -> Vec<CaseNumber> {
         let part = |number: &u32| usize::try_from(*number).ok().and_then(|at| self.base.parts.get(at));
         let known = parts.into_iter().flatten().filter_map(part).take_while(|part| part.position <= self.position);
-        self.each_once(known)
+        self.each_once(known.map(|part| part.case))
     }
 
-    fn each_once<'p>(self, parts: impl Iterator<Item = &'p Part>) -> Vec<CaseNumber> {
+    fn each_once(self, cases: impl Iterator<Item = CaseNumber>) -> Vec<CaseNumber> {
         let known = |number: &CaseNumber| self.base.get(*number).is_some_and(|case| case.known(self.position));
-        let mut cases: Vec<CaseNumber> = parts.map(|part| part.case).filter(known).collect();
+        let mut cases: Vec<CaseNumber> = cases.filter(known).collect();
         cases.sort_unstable();
         cases.dedup();
         cases
@@ -146,8 +166,8 @@ impl<'a> Past<'a> {
         alarms.dedup();
         for alarm in alarms {
             let parts = self.base.names.known(alarm).and_then(|alarm| self.base.alarms.get(&alarm));
-            let known = parts.into_iter().flatten().filter(|part| part.position <= self.position);
-            add(alarm.clone(), true, self.each_once(known));
+            let known = parts.into_iter().flatten().filter(|(_, position)| *position <= self.position);
+            add(alarm.clone(), true, self.each_once(known.map(|(case, _)| *case)));
         }
         things
     }
@@ -155,7 +175,7 @@ impl<'a> Past<'a> {
     /// Every case that has something of what is seen, with the weighted share of it that it has, the most alike first; of equal ones the later first.
     ///
     /// The commonest n-grams of a large history are left out, on both sides of the share: they say little and cost most.
-    pub(super) fn alike(self, text: &str, things: &[Thing], all: usize) -> Vec<Alike> {
+    pub(super) fn alike(self, text: &str, things: &[Thing], all: usize) -> Likeness {
         let mut table = Table { shares: vec![Shares::default(); self.base.cases.len()], stamps: Vec::new() };
         table.stamps.resize(self.base.cases.len(), 0);
         let mut whole = Shares::default();
@@ -179,6 +199,9 @@ impl<'a> Past<'a> {
             }
         }
         grams.sort_by_key(|(count, ..)| *count);
+        let said = self.base.parts.partition_point(|part| part.position <= self.position);
+        let through = said.checked_sub(1).and_then(|last| self.base.parts.get(last)).map_or(0, |last| last.through);
+        let mean = (long(through) / real(said).max(1.0)).max(1.0);
         let (mut stamp, mut read) = (0, 0);
         for (count, language, parts) in grams {
             read += count;
@@ -188,19 +211,33 @@ impl<'a> Past<'a> {
             let weight = rarity(all, count);
             whole.add_gram(language, weight);
             stamp += 1;
-            self.mark(&mut table, parts, stamp, |shares| shares.add_gram(language, weight));
+            let rare = (1.0 + (real(said) - real(count) + 0.5).max(0.0) / (real(count) + 0.5)).ln();
+            self.mark(&mut table, parts, stamp, |shares, part| {
+                shares.add_gram(language, weight);
+                shares.looks += rare * (K1 + 1.0) / (1.0 + K1 * (1.0 - B + B * long(part.length.into()) / mean));
+            });
         }
         let count = |han: bool| things.iter().filter(|thing| thing.alarm || thing.han == han).count();
         // The same thing said in Chinese and in English: each language is also judged alone. A case is mostly written in one.
         let alone = count(true) >= MIN_WORDS_ALONE && count(false) >= MIN_WORDS_ALONE;
-        let mut alike: Vec<Alike> = (0..)
+        let there = (0..)
             .zip(&table.shares)
             .filter(|(_, shares)| shares.any())
-            .filter(|(case, _)| self.base.get(*case).is_some_and(|case| case.known(self.position)))
-            .map(|(case, shares)| (case, shares.likeness(&whole, alone)))
-            .collect();
-        alike.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(b.0.cmp(&a.0)));
-        alike
+            .filter(|(case, _)| self.base.get(*case).is_some_and(|case| case.known(self.position)));
+        let (mut alike, mut looks): (Vec<Alike>, Vec<Alike>) =
+            there.map(|(case, shares)| ((case, shares.likeness(&whole, alone)), (case, shares.looks))).unzip();
+        let best = |a: &Alike, b: &Alike| b.1.total_cmp(&a.1).then(b.0.cmp(&a.0));
+        alike.sort_unstable_by(best);
+        looks.retain(|(case, looks)| {
+            let coded = |case: &Case| case.coded(Target::Mode, self.position).is_some();
+            *looks > 0.0 && self.base.get(*case).is_some_and(coded)
+        });
+        if looks.len() > LOOKALIKES {
+            looks.select_nth_unstable_by(LOOKALIKES - 1, best);
+            looks.truncate(LOOKALIKES);
+        }
+        looks.sort_unstable_by(best);
+        Likeness { cases: alike, looks }
     }
 
     /// The parts up to the position: how rare something was then depends on nothing that came later.
@@ -211,7 +248,7 @@ impl<'a> Past<'a> {
     }
 
     /// Adds to each case of the parts once.
-    fn mark(self, table: &mut Table, parts: &[u32], stamp: u32, add: impl Fn(&mut Shares)) {
+    fn mark(self, table: &mut Table, parts: &[u32], stamp: u32, add: impl Fn(&mut Shares, &Part)) {
         for part in parts {
             let Some(part) = usize::try_from(*part).ok().and_then(|at| self.base.parts.get(at)) else { continue };
             if part.position > self.position {
@@ -222,7 +259,7 @@ impl<'a> Past<'a> {
                 && *seen != stamp
             {
                 *seen = stamp;
-                add(shares);
+                add(shares, part);
             }
         }
     }
@@ -240,6 +277,8 @@ struct Shares {
     words: [f32; 2],
     alarms: f32,
     grams: [f32; 2],
+    /// BM25 over n-grams, each counted once a part.
+    looks: f32,
 }
 
 impl Shares {
