@@ -51,7 +51,7 @@ const fn get(name: &'static str, path: &'static str, title: &'static str) -> Ent
     Entry { name, method: "get", path, title, noted: false }
 }
 
-const TOOLS: [Entry; 39] = [
+const TOOLS: [Entry; 42] = [
     get("search", "/api/v1/knowledge/search", "Search the knowledge bases 检索知识库"),
     Entry {
         name: "diagnose",
@@ -63,6 +63,9 @@ const TOOLS: [Entry; 39] = [
     get("fault_modes", "/api/v1/knowledge/faults", "Failure modes with their symptoms 故障预警知识"),
     get("fault_mode", "/api/v1/knowledge/faults/modes/{mode}", "One failure mode 单个故障模式"),
     get("fault_episodes", "/api/v1/knowledge/faults/episodes", "Fault episodes 故障记录"),
+    get("precursors", "/api/v1/fault-warning/precursors", "What came before faults of a mode 故障前兆"),
+    get("detection_rules", "/api/v1/fault-warning/rules", "Detection rules and how good they are 预警规则"),
+    get("warnings", "/api/v1/fault-warning/warnings", "Warnings and what became of them 故障预警"),
     get("maintenance", "/api/v1/knowledge/maintenance", "What was done and whether it helped 维修知识"),
     get("operating", "/api/v1/knowledge/operating", "Operating performance and KPIs 运行性能"),
     get("control", "/api/v1/knowledge/control", "Set-points and what followed 操控知识"),

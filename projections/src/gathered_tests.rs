@@ -57,7 +57,8 @@ async fn followers_wake_once_for_many_appends_and_at_once_for_who_waits() {
     let handle = Runner::start(Arc::clone(&gathered), counting, cancel.clone());
     let started = tokio::time::Instant::now();
     for number in 0..1000 {
-        let _ = gathered.append(AppendCondition::none(), vec![sealed(number, None, erased("person:P-1"))]).await.unwrap();
+        let _ =
+            gathered.append(AppendCondition::none(), vec![sealed(number, None, erased("person:P-1"))]).await.unwrap();
         tokio::task::yield_now().await;
     }
     handle.wait_for(Position::new(999), Duration::from_secs(60)).await.unwrap();

@@ -14,7 +14,6 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ("eventlog/eventually", &["eventlog"]),
     ("projections", &["domain", "eventlog"]),
     ("connectors", &["domain", "eventlog", "projections"]),
-
     ("knowledge/retrieval", &[]),
     ("knowledge/eval", &["retrieval"]),
     ("knowledge/packages", &["domain", "eventlog"]),
@@ -40,6 +39,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
             "webhooks",
             "exchange",
             "packages",
+            "precursors",
             "simulator",
         ],
     ),

@@ -83,6 +83,8 @@ pub struct Engine {
     retention: Vec<retention::RetentionConfig>,
     /// Held by the run of retention that goes on.
     retention_runs: tokio::sync::Mutex<()>,
+    /// Held by the question for precursors that is being answered.
+    pub mining: tokio::sync::Mutex<()>,
     projections: ProjectionSet,
     reactors: Mutex<Vec<projections::ReactorHandle>>,
     reactors_dir: PathBuf,
@@ -250,6 +252,7 @@ impl Engine {
             encrypted,
             retention: config.retention.clone(),
             retention_runs: tokio::sync::Mutex::default(),
+            mining: tokio::sync::Mutex::default(),
             projections: set,
             reactors: Mutex::default(),
             reactors_dir,
@@ -271,6 +274,9 @@ impl Engine {
         self.reactors
             .lock()
             .push(registry::predictions::start(registry, Some(dir), stop).context("starting the predictions")?);
+        let (log, dir, stop) = (Arc::clone(&self.log), self.reactors_dir.clone(), self.stop_followers.clone());
+        let warnings = precursors::reactor::start(log, Some(dir), stop).context("starting the fault warnings")?;
+        self.reactors.lock().push(warnings);
         self.webhooks.start(self.stop_followers.clone());
         Ok(())
     }

@@ -19,7 +19,7 @@ pub struct LocalArticle {
 }
 
 /// What is to be logged.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Drafts {
     /// That the package came.
     pub imported: PackageImported,

@@ -112,6 +112,9 @@ async fn what_was_packed_is_read_with_the_senders_key() {
     assert!(matches!(error, PackageError::Signature(_)), "{error}");
 }
 
+/// What is done to a manifest, the files beside it, and what the refusal says.
+type Wrong<'a> = (&'a dyn Fn(&mut Manifest), &'a [&'static [u8]], &'a str);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_thing_that_is_wrong_is_named() {
     let plant = weaving("mill-2.example/log", "nozzle.jpg", "P-2").await;
@@ -121,7 +124,7 @@ async fn each_thing_that_is_wrong_is_named() {
         change(&mut manifest);
         plant.write(&manifest, files).unwrap_err().to_string()
     };
-    let table: [(&dyn Fn(&mut Manifest), &[&'static [u8]], &str); 13] = [
+    let table: [Wrong<'_>; 13] = [
         (&|manifest| manifest.version = 2, &[FILE], "its format has version 2, and version 1 is read"),
         (
             &|manifest| manifest.log.push('x'),

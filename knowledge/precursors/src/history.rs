@@ -68,7 +68,7 @@ pub struct Plan {
 }
 
 /// The faults of each mode by asset: observed, coded as the mode last, as known.
-pub fn faults_of<'a>(episodes: &'a Episodes, as_of: AsOf) -> BTreeMap<(&'a Code, &'a AssetId), Vec<Fault>> {
+pub fn faults_of(episodes: &Episodes, as_of: AsOf) -> BTreeMap<(&Code, &AssetId), Vec<Fault>> {
     let mut faults: BTreeMap<(&Code, &AssetId), Vec<Fault>> = BTreeMap::new();
     for view in episodes.at(as_of).filter(|view| view.fault.is_some()) {
         let (Some(mode), Some(asset), Some(opened)) = (view.mode, view.asset, view.opened_at) else { continue };

@@ -10,6 +10,7 @@ pub mod operating;
 pub mod quality;
 pub mod regimes;
 pub mod shifts;
+pub mod warnings;
 
 use std::collections::BTreeMap;
 

@@ -38,11 +38,14 @@ fn runs() -> Result<Vec<Run>, String> {
         paths.sort();
         for path in paths {
             let number: u32 = path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
-            runs.push(read(&path, number % 2 == 0));
+            runs.push(read(&path, number.is_multiple_of(2)));
         }
     }
     if runs.is_empty() { Err(format!("no runs in {}", folder().join("skab").display())) } else { Ok(runs) }
 }
+
+/// A score for each sample of a run; higher is stranger.
+type Way = fn(&Run) -> Vec<f64>;
 
 /// Of each row the greatest deviation of any sensor by a statistic, held until the next bucket is full.
 fn windows(run: &Run, statistic: Statistic) -> Vec<f64> {
@@ -120,7 +123,7 @@ pub fn run() {
         Ok(runs) => runs,
         Err(reason) => return println!("SKIPPED: {reason}"),
     };
-    let ways: [(&str, fn(&Run) -> Vec<f64>); 4] = [
+    let ways: [(&str, Way); 4] = [
         ("baseline: each sample against the first 400, any sensor", shewhart),
         ("baseline: Hotelling's T² of each sample", hotelling),
         ("ours: level of 30 s against 300 s, any sensor", |run| windows(run, Statistic::Level)),

@@ -51,7 +51,7 @@ async fn what_was_trained_here_comes_out_again_byte_by_byte_and_only_from_the_sa
         (lineage.dataset, lineage.dataset_sha256),
         (Some(dataset.dataset.clone()), Some(dataset.file.sha256.clone()))
     );
-    assert_eq!(created.trained_on.map(|range| range.first_position), dataset.first_position);
+    assert_eq!(created.trained_on.as_ref().map(|range| range.first_position), dataset.first_position);
     // The log goes on; the past stays.
     append_readings(&log, vec![reading(1, "warp_tension", 995, 99.0)]).await;
     let latest = VersionRef::Latest;
