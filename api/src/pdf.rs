@@ -82,7 +82,6 @@ pub fn read_standard_input() -> anyhow::Result<()> {
     let limit = |most| Rlimit { current: Some(most), maximum: Some(most) };
     setrlimit(Resource::As, limit(MAX_MEMORY)).context("limiting memory")?;
     setrlimit(Resource::Cpu, limit(MAX_SECONDS)).context("limiting time")?;
-    setrlimit(Resource::Fsize, limit(0)).context("limiting files")?;
     let mut file = Vec::new();
     std::io::stdin().read_to_end(&mut file).context("reading standard input")?;
     let text = pdf_extract::extract_text_from_mem(&file).context("reading the PDF file")?;

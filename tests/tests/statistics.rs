@@ -293,7 +293,7 @@ async fn regimes_are_learnt_and_deviations_told() -> anyhow::Result<()> {
 
     let asked = format!("/api/v1/knowledge/operating/deviations?asset=R01&days=1&{}", window(16 * 60, 20 * 60));
     let found = client.get(&asked).await?;
-    let [deviation] = items(&found).as_slice() else { anyhow::bail!("not one deviation: {found}") };
+    let [deviation] = items(&found) else { anyhow::bail!("not one deviation: {found}") };
     assert_eq!(
         (&deviation["quantity"], &deviation["side"], &deviation["open"]),
         (&json!("bearing_vibration"), &json!("above"), &json!(false))
@@ -352,7 +352,7 @@ async fn control_says_what_followed_and_which_value_is_best() -> anyhow::Result<
     let asked =
         format!("/api/v1/knowledge/control/changes?asset=L07&parameter=air_pressure&window_hours=1&{}", window(0, 300));
     let changes = client.get(&asked).await?;
-    let [change] = items(&changes).as_slice() else { anyhow::bail!("not one change: {changes}") };
+    let [change] = items(&changes) else { anyhow::bail!("not one change: {changes}") };
     assert_eq!((&change["to"], &change["time"], &change["product"]), (&json!(5.2), &json!(at(120)), &json!("poplin")));
     // This loom sends no readings: no regime is known, and the record says that the product's baseline stands for it.
     assert_eq!(change["baseline_of"]["of"], "product", "{change}");

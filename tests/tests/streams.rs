@@ -71,7 +71,7 @@ async fn members_of_a_group_share_its_records_and_a_restart_loses_none() -> anyh
     let parked = client.get("/api/v1/groups/shipping/parked").await?;
     let reasons: Vec<&str> =
         parked["items"].as_array().into_iter().flatten().filter_map(|item| item["reason"].as_str()).collect();
-    assert_eq!(reasons, ["still no paper", "no such customer"]);
+    assert_eq!(reasons, ["delivered 2 times; still no paper", "no such customer"]);
     let page = client.get("/api/v1/groups/shipping/parked?limit=1").await?;
     let next = client
         .get(&format!(
@@ -135,7 +135,10 @@ async fn a_member_that_waits_is_woken_and_a_lease_that_ran_out_is_anothers() -> 
     assert_eq!((&another["position"], &another["attempt"]), (&woken[0]["position"], &json!(2)));
     let late = json!({"deliveries": [receipt(&woken[0])]});
     let settled = expect(client, "POST", "/api/v1/groups/shipping/ack", late, 200).await?;
-    assert_eq!(settled, json!({"settled": 0, "stale": 1, "parked": 0}), "it is the other member's now");
+    assert_eq!(settled, json!({"settled": 1, "stale": 0, "parked": 0}), "what is done is done, however late");
+    let other = json!({"deliveries": [receipt(&another)]});
+    let settled = expect(client, "POST", "/api/v1/groups/shipping/ack", other, 200).await?;
+    assert_eq!(settled, json!({"settled": 0, "stale": 1, "parked": 0}), "once");
     server.stop().await
 }
 
@@ -169,7 +172,7 @@ async fn a_stream_can_be_truncated_and_closed_and_its_proofs_stay() -> anyhow::R
 
     // It does not go back, and a closed stream takes nothing.
     let back = expect(client, "PUT", &metadata, json!({"truncate_before": 0}), 400).await?;
-    assert_eq!(back["field"], "truncate_before", "{back}");
+    assert!(back["detail"].as_str().is_some_and(|detail| detail.contains("truncation")), "{back}");
     expect(client, "PUT", &metadata, json!({"truncate_before": 1, "deleted": true}), 200).await?;
     let (status, refused) =
         client.post("/api/v1/events", &json!({"type": "lot.completed", "data": {"lot": "R-1"}})).await?;

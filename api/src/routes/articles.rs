@@ -1,5 +1,7 @@
 //! Curated knowledge and attached files. Articles are written, reviewed and superseded by the commands `article.draft`, `article.review` and `article.supersede`.
 
+use std::time::Duration;
+
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -8,10 +10,10 @@ use domain::Text;
 use domain::events::{ArticleKind, Attachment, FileAttached, SubjectKind};
 use domain::ids::{ArticleId, AssetClass, Code, PersonId};
 use domain::rules::Command;
-use eventlog::EventId;
+use eventlog::{EventId, Position};
 use jiff::Timestamp;
-use projections::AsOf;
-use projections::folds::articles::{ArticleQuery, ArticleView, Standing};
+use projections::folds::articles::{ArticleQuery, ArticleView, Articles, Standing};
+use projections::{AsOf, Fold as _};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
@@ -196,6 +198,9 @@ pub async fn attach(
     let event = FileAttached { kind, id, attachment, person };
     let key = parameters.event.map_or_else(EventId::generate, EventId::new);
     let (status, logged) = carry_out(&app, &caller, Command::from(event), key, Timestamp::now()).await?;
+    // Whoever hears that it is attached can fetch it.
+    let wait = Duration::from_millis(app.limits.wait_ms);
+    app.engine.wait_for_one(Articles::NAME, Position::new(logged.last), wait).await?;
     Ok((status, axum::Json(json!({"attachment": shown, "position": logged.first}))))
 }
 
