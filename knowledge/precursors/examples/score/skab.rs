@@ -124,7 +124,7 @@ fn one_sensor(runs: &[Run]) -> (String, Way) {
         })
     };
     let mut best: Option<(f64, String, Way)> = None;
-    for sensor in 0..chosen_by[0].rows[0].len() {
+    for (sensor, sensor_name) in SENSORS.iter().enumerate() {
         for (statistic, window_s) in Statistic::ALL.into_iter().flat_map(|it| WINDOWS_S.map(|window_s| (it, window_s)))
         {
             for (side, sign) in [("high", 1.0), ("low", -1.0)] {
@@ -134,7 +134,7 @@ fn one_sensor(runs: &[Run]) -> (String, Way) {
                 let f1 = Counts::of(&scored, best_threshold(&scored)).f1();
                 if best.as_ref().is_none_or(|(other, ..)| f1 > *other) {
                     let name =
-                        format!("ours: one rule, {} of {window_s} s {side}, {}", statistic.as_str(), SENSORS[sensor]);
+                        format!("ours: one rule, {} of {window_s} s {side}, {}", statistic.as_str(), sensor_name);
                     best = Some((f1, name, way));
                 }
             }
