@@ -119,5 +119,8 @@ async fn a_warning_is_told_when_it_begins_and_when_it_ends() {
     let raised = json!({ "warning": "w", "rule": "R", "revision": 2, "asset": "L1", "mode": "BEA", "horizon_s": 60, "evidence": evidence });
     let cleared = json!({ "warning": "w", "rule": "R", "asset": "L1", "by": "calm" });
     mill.append([event("warning.raised", raised), event("warning.cleared", cleared)]).await;
-    expect![[""]].assert_eq(&told(&mill.log, Position::START).await);
+    expect![[r#"
+        warning.created {"asset":"L1","evidence":{"from":"2026-03-02T04:10:00Z","positions":[3],"since":"2026-03-02T05:10:00Z","threshold":5.0,"to":"2026-03-02T05:10:00Z","value":6.0},"horizon_s":60,"mode":"BEA","revision":2,"rule":"R","warning":"w"}
+        warning.deleted {"asset":"L1","by":"calm","rule":"R","warning":"w"}
+    "#]].assert_eq(&told(&mill.log, Position::START).await);
 }
