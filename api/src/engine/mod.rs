@@ -220,7 +220,11 @@ impl Engine {
             ReadModels::start(&log, Some(&projections_dir), &stop_followers).context("opening the read models")?;
         let tracking = tracking.await?.context("opening the tracking store")?;
         set.add(tracking.handle().clone());
-        let models = knowledge::Models { episodes: read.episodes.clone(), states: read.states.clone() };
+        let models = knowledge::Models {
+            episodes: read.episodes.clone(),
+            states: read.states.clone(),
+            dictionary: read.dictionary.clone(),
+        };
         let (knowledge, stores) = Knowledge::opened(stores, models).await?;
         stores.start(&log, &mut set, &stop_followers);
         let ingest = ingest.await?.context("starting the intake of readings")?;

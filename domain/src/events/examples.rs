@@ -309,6 +309,14 @@ fn written() -> Vec<(&'static str, Value)> {
             json!({"article": "KB-12", "revision": 1, "person": "P-40", "approved": true, "note": {"en": "tried on L07"}}),
         ),
         (
+            "dictionary.entry_defined",
+            json!({"entry": "heald-frame", "meaning": {"kind": "same", "phrases": ["综框", "综架", "heald frame"]}, "person": "P-40", "note": {"zh": "二车间的叫法", "en": "what shed 2 says"}}),
+        ),
+        (
+            "dictionary.entry_removed",
+            json!({"entry": "heald-frame", "person": "P-40", "reason": {"zh": "并入词库", "en": "part of the program's own now"}}),
+        ),
+        (
             "file.attached",
             json!({"kind": "fault", "id": "F-310", "attachment": {"file": {"name": "bearing.ogg", "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "bytes": 120345}, "media_type": "audio/ogg", "text": "knocks once a turn"}, "person": "P-31"}),
         ),

@@ -8,6 +8,7 @@ pub mod advice;
 pub mod articles;
 pub mod condition;
 pub mod control_limits;
+pub mod dictionary;
 pub mod intake;
 pub mod maintenance;
 pub mod models;
@@ -33,6 +34,7 @@ pub use advice::*;
 pub use articles::*;
 pub use condition::*;
 pub use control_limits::*;
+pub use dictionary::*;
 pub use examples::{examples, story};
 pub use intake::*;
 pub use maintenance::*;
@@ -436,6 +438,10 @@ events! {
     "article.superseded" 1 => ArticleSuperseded in "article" by article;
     /// See [`FileAttached`].
     "file.attached" 1 => FileAttached in "attachment" by id;
+    /// See [`DictionaryEntryDefined`].
+    "dictionary.entry_defined" 1 => DictionaryEntryDefined in "dictionary" by entry;
+    /// See [`DictionaryEntryRemoved`].
+    "dictionary.entry_removed" 1 => DictionaryEntryRemoved in "dictionary" by entry;
     /// See [`InputQuarantined`].
     "input.quarantined" 1 => InputQuarantined in "quarantine" by source;
     /// See [`QuarantineReleased`].

@@ -67,9 +67,13 @@ pub(crate) fn ask(models: &Models, index: &CaseIndex, request: &DiagnoseRequest)
         let reason = Text::new("还没有编码过的故障。", "No episode has been coded with a failure mode yet.");
         return Ok(Diagnosis::nothing(None, reason));
     };
+    let curated = crate::words::curated(&models.dictionary, request.as_of);
+    let symptoms = curated.widened(&request.symptoms);
+    let words = curated.position().map(Position::new);
     Ok(index.look(request.as_of, position, |base, experience| {
         models.episodes.read(|episodes, _| {
-            let asking = Asking { past: base.at(position.get()), episodes, position, limit };
+            let asking =
+                Asking { past: base.at(position.get()), episodes, position, limit, symptoms: &symptoms, words };
             asking.answer(experience, request)
         })
     }))
@@ -80,6 +84,10 @@ struct Asking<'a> {
     episodes: &'a Episodes,
     position: Position,
     limit: usize,
+    /// What is seen, with what else means the same in the plant.
+    symptoms: &'a str,
+    /// The version of the plant's words.
+    words: Option<Position>,
 }
 
 impl Asking<'_> {
@@ -87,7 +95,7 @@ impl Asking<'_> {
         let seen = Seen {
             asset: request.asset.as_deref(),
             class: request.class.as_deref(),
-            text: &request.symptoms,
+            text: self.symptoms,
             alarms: &request.alarms,
         };
         let ranking = self.past.rank(&seen, experience);
@@ -109,7 +117,7 @@ impl Asking<'_> {
         let checks = if candidates.is_empty() {
             Vec::new()
         } else {
-            let checks = self.past.checks(&ranking, &request.symptoms, &request.alarms, SHOWN_CHECKS);
+            let checks = self.past.checks(&ranking, self.symptoms, &request.alarms, SHOWN_CHECKS);
             checks.into_iter().map(NextCheck::from).collect()
         };
         let shown = candidates.iter().flat_map(|candidate: &Candidate| &candidate.episodes).chain(&uncoded);
@@ -125,7 +133,7 @@ impl Asking<'_> {
             checks,
             uncoded,
             evidence,
-            made: Made::by(experience),
+            made: Made::by(experience, self.words),
         }
     }
 
@@ -181,10 +189,11 @@ impl Asking<'_> {
 
 impl Made {
     /// Made by the present code and dictionary, and this experience.
-    pub(crate) fn by(experience: Option<&Experience>) -> Self {
+    pub(crate) fn by(experience: Option<&Experience>, words: Option<Position>) -> Self {
         Self {
             code: env!("CARGO_PKG_VERSION").to_owned(),
             dictionary: dictionary::VERSION,
+            words,
             experience: experience.map(|experience| Position::new(experience.through)),
         }
     }

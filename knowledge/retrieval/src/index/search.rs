@@ -5,7 +5,7 @@
 //! document has. The lists are scaled to their best entry and added with weights that depend on the kind of question; docs/evaluation.md has the
 //! figures by which they were chosen, and why not by reciprocal rank.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 
 use tantivy::collector::{Count, TopDocs};
@@ -22,6 +22,7 @@ use super::fields::{Fields, OPEN};
 use super::rank::Candidates;
 use super::store::View;
 use super::{Facet, Filter, IndexError};
+use crate::curated::Curated;
 use crate::{dictionary, terms};
 
 /// How many candidates are judged again.
@@ -55,6 +56,12 @@ const GATHER_LOOKS: usize = 40;
 const GATHER_LOOKS_HAN: usize = 5;
 const GATHER_HEARD: usize = 30;
 
+/// How many entries of the index the words of a question may bring when candidates are gathered, and its n-grams, and its sounds: the rarest first, and
+/// always the rarest one. What is left out only judges. Small indexes never reach this; in large ones the commonest words say least and cost most.
+const GATHER_WORD_ENTRIES: u64 = 200_000;
+const GATHER_GRAM_ENTRIES: u64 = 100_000;
+const GATHER_SOUND_ENTRIES: u64 = 50_000;
+
 /// What n-grams and sounds add when candidates are gathered.
 const GATHER_GRAMS: f32 = 0.1;
 const GATHER_SOUNDS: f32 = 0.3;
@@ -74,15 +81,17 @@ pub struct Weights {
     pub complete: f32,
     /// What is expected of the thing (see [`Question::expected`]).
     pub expected: f32,
+    /// How near the meaning is (see [`Question::near`]).
+    pub near: f32,
 }
 
 impl Weights {
     /// The weights for a question, by its kind.
     pub fn of(question: &str) -> Self {
         if question.chars().any(terms::is_han) {
-            Self { words: 1.0, grams: 1.0, sounds: 0.5, coverage: 0.6, complete: 0.3, expected: 1.5 }
+            Self { words: 1.0, grams: 1.0, sounds: 0.5, coverage: 0.6, complete: 0.3, expected: 1.5, near: 0.0 }
         } else {
-            Self { words: 0.3, grams: 1.0, sounds: 0.0, coverage: 0.6, complete: 0.3, expected: 1.5 }
+            Self { words: 0.3, grams: 1.0, sounds: 0.0, coverage: 0.6, complete: 0.3, expected: 1.5, near: 0.0 }
         }
     }
 }
@@ -97,10 +106,20 @@ pub struct Question<'a> {
     pub text: &'a str,
     /// What coding makes of the text.
     pub expected: Expected,
+    /// Versions whose meaning is near, by their keys, with how near each is; those that the filter leaves out do not count.
+    pub near: Vec<(String, f32)>,
+    /// Words of the plant that mean the same.
+    pub curated: Option<&'a Curated>,
     /// What each list is worth; by the kind of question, when absent.
     pub weights: Option<Weights>,
     /// A thing that is left out: the one that others are to be like.
     pub except: Option<&'a str>,
+}
+
+impl Question<'_> {
+    fn weights(&self) -> Weights {
+        self.weights.unwrap_or_else(|| Weights::of(self.text))
+    }
 }
 
 /// A document that was found.
@@ -117,7 +136,7 @@ pub struct Hit {
 pub struct Found {
     /// The hits, the best first.
     pub hits: Vec<Hit>,
-    /// How many documents fit in all.
+    /// How many documents fit in all: have a code of the question, a word that is not among its commonest in a large index, or look like it.
     pub total: usize,
     /// Counts of the facets that were asked for.
     pub facets: FacetCounts,
@@ -189,7 +208,7 @@ fn same(wanted: &str) -> Vec<Alternative> {
 
 impl Words {
     /// Takes a question apart.
-    pub fn of(question: &str) -> Self {
+    pub fn of(question: &str, curated: Option<&Curated>) -> Self {
         let mut codes = terms::codes(question);
         codes.push(question.trim().to_lowercase());
         codes.dedup();
@@ -204,6 +223,15 @@ impl Words {
             concepts.push(Concept { alternatives });
             seen.push(word);
         }
+        concepts.extend(curated.into_iter().flat_map(|curated| curated.missing(question)).map(|phrases| {
+            let alternatives = phrases.into_iter().map(|phrase| {
+                let han = phrase.chars().any(terms::is_han);
+                let words = if han { terms::zh(phrase) } else { terms::en(phrase) };
+                let words = words.into_iter().map(|token| token.text).collect();
+                Alternative { words, han, worth: SAME_SHARE }
+            });
+            Concept { alternatives: alternatives.filter(|one| !one.words.is_empty()).collect() }
+        }));
         concepts.truncate(terms::MAX_QUESTION_TERMS);
         // A word that is written out and its abbreviation look different; a document has one of them.
         let mut looks = question.to_owned();
@@ -288,6 +316,18 @@ fn any(queries: impl Iterator<Item = Box<dyn Query>>) -> Box<dyn Query> {
     if queries.is_empty() { Box::new(EmptyQuery) } else { Box::new(BooleanQuery::new(queries)) }
 }
 
+/// The rarest ones, while all together have at most so many entries; always the first that has any.
+fn rarest<T>(mut counted: Vec<(u64, T)>, most: u64) -> Vec<T> {
+    counted.sort_by_key(|(entries, _)| *entries);
+    let mut all = 0;
+    let affordable = counted.into_iter().take_while(|(entries, _)| {
+        let first = all == 0;
+        all += *entries;
+        first || all <= most
+    });
+    affordable.map(|(_, one)| one).collect()
+}
+
 impl View {
     /// Searches, or lists the newest where there is no question.
     ///
@@ -300,20 +340,24 @@ impl View {
         (offset, limit): (usize, usize),
         counted: &[Facet],
     ) -> Result<Found, IndexError> {
-        let words = question.map(|question| Words::of(question.text));
+        let words = question.map(|question| Words::of(question.text, question.curated));
         let concepts = match &words {
             Some(words) => words.concepts.iter().map(|concept| self.concept(concept)).collect::<Result<Vec<_>, _>>()?,
             None => Vec::new(),
         };
-        let mut clauses = self.filters(filter);
-        if let Some(id) = question.and_then(|question| question.except) {
-            clauses.push((Occur::MustNot, exact(self.fields.id, id)));
-        }
+        let mut clauses = question.map_or_else(|| self.filters(filter), |question| self.filters_for(filter, question));
         match &words {
-            Some(words) => clauses.push((Occur::Must, self.gathering(words, &concepts))),
+            Some(words) => clauses.push((Occur::Must, self.gathering(words, &concepts)?)),
             None if clauses.is_empty() => clauses.push((Occur::Must, Box::new(AllQuery))),
             None => {}
         }
+        let near = match question {
+            // What is worth nothing is not looked up.
+            Some(question) if question.weights().near > 0.0 => {
+                self.named(&question.near, &BooleanQuery::new(self.filters_for(filter, question)))?
+            }
+            _ => HashMap::new(),
+        };
         let query = BooleanQuery::new(clauses);
         let facets = facets::ranked(
             if counted.is_empty() { BTreeMap::new() } else { self.searcher.search(&query, &CountFacets(counted))? },
@@ -323,7 +367,9 @@ impl View {
             (Some(question), Some(words)) => {
                 let top = TopDocs::with_limit((offset + limit).max(JUDGED)).order_by_score();
                 let (gathered, total) = self.searcher.search(&query, &(top, Count))?;
-                (self.judged(gathered, question, words, &concepts)?, total)
+                let lexical = self.fitting(near.keys().copied(), &query)?;
+                let total = total + near.len() - lexical;
+                (self.judged(gathered, &near, question, words, &concepts)?, total)
             }
             _ => {
                 let newest = TopDocs::with_limit(offset + limit).order_by_fast_field::<i64>("time_ns", Order::Desc);
@@ -334,6 +380,15 @@ impl View {
         let page = ranked.into_iter().skip(offset).take(limit);
         let hits = page.map(|(score, address)| Ok(Hit { score, body: self.body(address)? }));
         Ok(Found { hits: hits.collect::<Result<_, IndexError>>()?, total, facets })
+    }
+
+    /// The filter, without what the question leaves out.
+    fn filters_for(&self, filter: &Filter, question: &Question<'_>) -> Vec<(Occur, Box<dyn Query>)> {
+        let mut clauses = self.filters(filter);
+        if let Some(id) = question.except {
+            clauses.push((Occur::MustNot, exact(self.fields.id, id)));
+        }
+        clauses
     }
 
     /// The bodies of every document that passes the filter, or how many there are where that is more than `most`.
@@ -363,6 +418,21 @@ impl View {
         clauses
     }
 
+    /// The bodies of the versions that began or ended from `from` on and before `through`, in no order.
+    ///
+    /// # Errors
+    /// [`IndexError`].
+    pub fn changed(&self, from: u64, through: u64) -> Result<Vec<Vec<u8>>, IndexError> {
+        let fields = &self.fields;
+        let within = |field| -> (Occur, Box<dyn Query>) {
+            let term = |position| Term::from_field_u64(field, position);
+            let stretch = RangeQuery::new(Bound::Included(term(from)), Bound::Excluded(term(through)));
+            (Occur::Should, Box::new(stretch))
+        };
+        let query = BooleanQuery::new(vec![within(fields.valid_from), within(fields.valid_to)]);
+        Ok(self.bodies_of(&query, usize::MAX)?.unwrap_or_default())
+    }
+
     /// Only versions that were valid at the position.
     pub(super) fn valid(&self, position: u64) -> Vec<(Occur, Box<dyn Query>)> {
         let fields = &self.fields;
@@ -384,21 +454,50 @@ impl View {
     }
 
     /// A document fits when it has at least one word, code, n-gram or sound of the question; of n-grams and sounds enough.
-    fn gathering(&self, words: &Words, concepts: &[Box<dyn Query>]) -> Box<dyn Query> {
+    fn gathering(&self, words: &Words, concepts: &[Box<dyn Query>]) -> Result<Box<dyn Query>, IndexError> {
         let fields = &self.fields;
         let codes = words
             .codes
             .iter()
             .map(|code| -> Box<dyn Query> { Box::new(ConstScoreQuery::new(exact(fields.codes, code), CODE_SCORE)) });
-        let enough = |field, terms: &[String], share: usize| -> Option<Box<dyn Query>> {
+        let enough = |field, terms: &[String], share: usize, most: u64| -> Result<Option<Box<dyn Query>>, IndexError> {
+            let counted = terms.iter().map(|term| Ok((self.entries(field, term)?, term)));
+            let counted = counted.collect::<Result<_, IndexError>>()?;
+            let terms = rarest(counted, most);
             let needed = (terms.len() * share).div_ceil(100).max(1);
             let parts = terms.iter().map(|term| (Occur::Should, scored(field, term))).collect::<Vec<_>>();
-            (!parts.is_empty()).then(|| Box::new(BooleanQuery::with_minimum_required_clauses(parts, needed)) as _)
+            Ok((!parts.is_empty()).then(|| Box::new(BooleanQuery::with_minimum_required_clauses(parts, needed)) as _))
         };
         let share = if words.sounds.is_empty() { GATHER_LOOKS } else { GATHER_LOOKS_HAN };
-        let grams = enough(fields.grams, &words.grams, share).map(|query| boosted(query, GATHER_GRAMS));
-        let sounds = enough(fields.sounds, &words.sounds, GATHER_HEARD).map(|query| boosted(query, GATHER_SOUNDS));
-        any(concepts.iter().map(|concept| concept.box_clone()).chain(codes).chain(grams).chain(sounds))
+        let grams = enough(fields.grams, &words.grams, share, GATHER_GRAM_ENTRIES)?;
+        let grams = grams.map(|query| boosted(query, GATHER_GRAMS));
+        let sounds = enough(fields.sounds, &words.sounds, GATHER_HEARD, GATHER_SOUND_ENTRIES)?;
+        let sounds = sounds.map(|query| boosted(query, GATHER_SOUNDS));
+        let counted = words.concepts.iter().zip(concepts);
+        let counted = counted
+            .map(|(concept, query)| Ok((self.entries_of(concept)?, query)))
+            .collect::<Result<_, IndexError>>()?;
+        let concepts = rarest(counted, GATHER_WORD_ENTRIES);
+        Ok(any(concepts.into_iter().map(|query| query.box_clone()).chain(codes).chain(grams).chain(sounds)))
+    }
+
+    /// How many documents have the term.
+    fn entries(&self, field: Field, term: &str) -> Result<u64, IndexError> {
+        Ok(self.searcher.doc_freq(&Term::from_field_text(field, term))?)
+    }
+
+    /// How many entries of the index a word and what means the same bring; of several words that must stand together, as many as the rarest.
+    fn entries_of(&self, concept: &Concept) -> Result<u64, IndexError> {
+        let mut all = 0;
+        for one in &concept.alternatives {
+            let field = if one.han { self.fields.zh } else { self.fields.en };
+            let mut rarest = u64::MAX;
+            for word in &one.words {
+                rarest = rarest.min(self.entries(field, word)?);
+            }
+            all += if rarest == u64::MAX { 0 } else { rarest };
+        }
+        Ok(all)
     }
 
     /// The best alternative of a word.
@@ -458,13 +557,21 @@ impl View {
     /// The best candidates in the order that all lists together give them; the others behind them as they were.
     fn judged(
         &self,
-        gathered: Vec<(f32, DocAddress)>,
+        mut gathered: Vec<(f32, DocAddress)>,
+        near: &HashMap<DocAddress, f32>,
         question: &Question<'_>,
         words: &Words,
         concepts: &[Box<dyn Query>],
     ) -> Result<Vec<(f32, DocAddress)>, IndexError> {
-        let weights = question.weights.unwrap_or_else(|| Weights::of(question.text));
-        let (judged, rest) = gathered.split_at(gathered.len().min(JUDGED));
+        let weights = question.weights();
+        let rest = gathered.split_off(gathered.len().min(JUDGED));
+        // What is near in meaning is judged too, whether it has a word of the question or not.
+        let mut also: Vec<DocAddress> =
+            near.keys().filter(|near| !gathered.iter().any(|(_, known)| known == *near)).copied().collect();
+        also.sort_unstable();
+        let rest: Vec<_> = rest.into_iter().filter(|(_, address)| !near.contains_key(address)).collect();
+        let judged: Vec<(f32, DocAddress)> =
+            gathered.into_iter().chain(also.into_iter().map(|one| (0.0, one))).collect();
         let candidates = Candidates::new(judged.iter().map(|(_, address)| *address));
         let of = |query: &dyn Query| candidates.scores(&self.searcher, query);
         let mut by_words = vec![0.0_f32; judged.len()];
@@ -496,6 +603,10 @@ impl View {
             (weights.sounds, list(self.fields.sounds, &words.sounds, weights.sounds)?),
             (weights.coverage, covered),
             (weights.complete, complete),
+            (
+                weights.near,
+                judged.iter().map(|(_, address)| near.get(address).map_or(0.0, |near| near.max(0.0))).collect(),
+            ),
         ];
         let mut scores = vec![0.0_f32; judged.len()];
         for (worth, list) in lists {
@@ -524,7 +635,7 @@ impl View {
             scores.iter_mut().zip(has).for_each(|(score, has)| *score += if has > 0.0 { CODE_SCORE } else { 0.0 });
         }
         let mut ranked: Vec<(f32, DocAddress)> =
-            scores.iter().zip(judged).map(|(score, (_, address))| (*score, *address)).collect();
+            scores.iter().zip(&judged).map(|(score, (_, address))| (*score, *address)).collect();
         // Of equal ones the later first: what happened lately is more often meant.
         ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)));
         let (least, first) = (ranked.last().map_or(0.0, |last| last.0), rest.first().map_or(1.0, |first| first.0));
