@@ -10,6 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::commands;
 use crate::commands::model::arguments::ModelArguments;
+use crate::commands::package::PackageArguments;
 use crate::config::Config;
 
 /// Millwright, the factory's memory: every reading and every event in one provable log, knowledge and models folded from it.
@@ -61,6 +62,8 @@ enum Command {
     Import(ImportArguments),
     /// Models on a running server: register, show, promote, roll back, history, reproduce, compare; copy from and to MLflow.
     Model(ModelArguments),
+    /// Knowledge from plant to plant as a signed file: `millwright package export|import|verify`.
+    Package(PackageArguments),
     /// Erase a person or a customer for ever, on a running server: `millwright erase person:P-17 --reason "left the company"`.
     Erase(EraseArguments),
     /// Drop the payloads that the retention classes of a running server let expire, as it does once a day by itself.
@@ -120,6 +123,9 @@ enum Command {
     Openapi,
     /// Print the configuration that holds, after file and environment.
     Config,
+    /// The text of the PDF file on standard input: what the server starts to read a file that somebody attached.
+    #[command(name = crate::pdf::COMMAND, hide = true)]
+    TextOfPdf,
 }
 
 /// What `demo` takes.
@@ -280,6 +286,7 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Demo(arguments) => runtime.block_on(commands::demo::run(config, arguments, output)),
         Command::Import(arguments) => runtime.block_on(commands::import::run(config, arguments, output)),
         Command::Model(ModelArguments { command }) => runtime.block_on(commands::model::run(command, output)),
+        Command::Package(PackageArguments { command }) => runtime.block_on(commands::package::run(command, output)),
         Command::Retention(arguments) => runtime.block_on(commands::erase::retention(arguments, output)),
         Command::Erase(arguments) => runtime.block_on(commands::erase::run(arguments, output)),
         Command::Verify(arguments) => runtime.block_on(commands::verify::run(config, arguments, output)),
@@ -294,6 +301,7 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         }
         Command::Openapi => commands::openapi(),
         Command::Config => commands::config(&config),
+        Command::TextOfPdf => crate::pdf::read_standard_input(),
     }
 }
 

@@ -186,20 +186,23 @@ struct Work {
 
 impl Work {
     async fn run(&self, spec: &Spec, as_of: Position) -> Ended {
-        let (pieces, arriving) = mpsc::channel::<Bytes>(MAX_WAITING);
+        let (pieces, arriving) = mpsc::channel(MAX_WAITING);
         let content = stream::unfold(arriving, |mut arriving| async move {
-            let piece = arriving.recv().await?;
-            Some((Ok::<_, std::convert::Infallible>(piece), arriving))
+            let piece: std::io::Result<Bytes> = arriving.recv().await?;
+            Some((piece, arriving))
         });
         let mut sink = Pieces { pieces, stop: self.stop.clone() };
         let making = async {
             let built = build(&*self.log, spec, as_of, &mut sink).await;
+            if built.is_err() {
+                // The store keeps nothing of a file that breaks off. When it takes nothing more either, it has failed itself.
+                let _ = sink.pieces.send(Err(std::io::Error::other("the dataset could not be built"))).await;
+            }
             // The file ends where nothing more can come.
             drop(sink);
             built
         };
         let (built, stored) = tokio::join!(making, self.artifacts.put_stream(FILE_NAME, content));
-        // A build that fails leaves a part of a file that nobody names: it is collected as garbage.
         let built: Built = built?;
         let stored = stored.map_err(|error: ArtifactError| Problem::internal(&error))?;
         if stored.sha256 != built.sha256 {
@@ -215,14 +218,14 @@ impl Work {
 
 /// Hands the pieces of a file to the store.
 struct Pieces {
-    pieces: mpsc::Sender<Bytes>,
+    pieces: mpsc::Sender<std::io::Result<Bytes>>,
     stop: CancellationToken,
 }
 
 impl FileSink for Pieces {
     fn write(&mut self, bytes: Bytes) -> BoxFuture<'_, std::io::Result<()>> {
         Box::pin(async move {
-            self.pieces.send(bytes).await.map_err(|_| std::io::Error::other("the store takes nothing more"))
+            self.pieces.send(Ok(bytes)).await.map_err(|_| std::io::Error::other("the store takes nothing more"))
         })
     }
 

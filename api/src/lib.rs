@@ -17,6 +17,7 @@ pub mod mcp;
 pub mod metrics;
 pub mod mlflow;
 pub mod page;
+mod pdf;
 pub mod problem;
 pub mod routes;
 pub mod server;

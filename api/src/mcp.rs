@@ -43,29 +43,48 @@ struct Entry {
     method: &'static str,
     path: &'static str,
     title: &'static str,
+    /// Whether the answer is noted in the log, so that it can be asked later what was answered.
+    noted: bool,
 }
 
 const fn get(name: &'static str, path: &'static str, title: &'static str) -> Entry {
-    Entry { name, method: "get", path, title }
+    Entry { name, method: "get", path, title, noted: false }
 }
 
-const TOOLS: [Entry; 26] = [
+const TOOLS: [Entry; 42] = [
     get("search", "/api/v1/knowledge/search", "Search the knowledge bases 检索知识库"),
     Entry {
         name: "diagnose",
         method: "post",
         path: "/api/v1/knowledge/diagnose",
         title: "Diagnose symptoms or alarms 故障诊断",
+        noted: true,
     },
     get("fault_modes", "/api/v1/knowledge/faults", "Failure modes with their symptoms 故障预警知识"),
     get("fault_mode", "/api/v1/knowledge/faults/modes/{mode}", "One failure mode 单个故障模式"),
     get("fault_episodes", "/api/v1/knowledge/faults/episodes", "Fault episodes 故障记录"),
+    get("precursors", "/api/v1/fault-warning/precursors", "What came before faults of a mode 故障前兆"),
+    get("detection_rules", "/api/v1/fault-warning/rules", "Detection rules and how good they are 预警规则"),
+    get("warnings", "/api/v1/fault-warning/warnings", "Warnings and what became of them 故障预警"),
     get("maintenance", "/api/v1/knowledge/maintenance", "What was done and whether it helped 维修知识"),
     get("operating", "/api/v1/knowledge/operating", "Operating performance and KPIs 运行性能"),
     get("control", "/api/v1/knowledge/control", "Set-points and what followed 操控知识"),
     get("quality", "/api/v1/knowledge/quality", "Defects and capability 产品品质"),
     get("record", "/api/v1/knowledge/records/{id}", "One knowledge record with its versions 知识条目"),
     get("related", "/api/v1/knowledge/graph/{id}", "What a record is related to 关联图谱"),
+    get("figures", "/api/v1/knowledge/operating/figures", "ISO 22400 figures by asset, product or shift 运行指标"),
+    get("crews", "/api/v1/knowledge/operating/crews", "What crews do differently 班组差异"),
+    get("alarms", "/api/v1/alarms", "Alarms and their life cycle 报警"),
+    get("alarm_performance", "/api/v1/alarms/performance", "Alarm rates, floods, chattering 报警绩效"),
+    get("shifts", "/api/v1/shifts", "Shifts 班次"),
+    get("handover", "/api/v1/shifts/{shift}/handover", "What a shift hands over 交接班"),
+    get("changes", "/api/v1/knowledge/control/changes", "Set-point changes and what followed 参数调整与效果"),
+    get("best_window", "/api/v1/knowledge/control/best", "The best known settings 最佳工艺窗口"),
+    get("actions", "/api/v1/knowledge/maintenance/actions", "Actions and how often they held 维修措施成功率"),
+    get("reliability", "/api/v1/knowledge/maintenance/reliability", "MTBF and MTTR with censoring 可靠性"),
+    get("due", "/api/v1/knowledge/maintenance/due", "Preventive work that is due 到期保养"),
+    get("chart", "/api/v1/knowledge/quality/chart", "A control chart 控制图"),
+    get("causes", "/api/v1/knowledge/quality/causes", "Ranked causes of defects 疵点原因"),
     get("articles", "/api/v1/articles", "Curated articles, procedures, rules, FMEA sheets 条目与规程"),
     get("article", "/api/v1/articles/{article}", "One curated piece with its revisions 单个条目"),
     get("trace", "/api/v1/trace/{kind}/{id}", "Where it came from, where it went 追溯"),
@@ -332,7 +351,7 @@ impl Ready {
         let mut tool = Tool::new(entry.name, Cow::Owned(summary.to_owned()), schema);
         tool.title = Some(entry.title.to_owned());
         tool.annotations =
-            Some(ToolAnnotations::with_title(entry.title).read_only(true).destructive(false).open_world(false));
+            Some(ToolAnnotations::with_title(entry.title).read_only(!entry.noted).destructive(false).open_world(false));
         Some(Self { tool, entry, in_path, in_query, has_body: body.is_some() })
     }
 }

@@ -86,6 +86,16 @@ impl Problem {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "refused", "The command is refused", reason.to_string())
     }
 
+    /// The question is a good one, and what is known does not answer it.
+    pub fn no_answer(reason: impl std::fmt::Display) -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "no-answer",
+            "What is known does not answer this",
+            reason.to_string(),
+        )
+    }
+
     /// Nobody is known to be asking.
     pub fn unauthorized() -> Self {
         Self::new(

@@ -119,6 +119,8 @@ ids! {
     LoggedModelId "logged model";
     /// A table for training, built from the log.
     DatasetId "dataset";
+    /// A warning that a detection rule raised.
+    WarningId "warning";
     /// A piece of knowledge that people wrote.
     ArticleId "article";
     /// An address that is told what happens in the registry.

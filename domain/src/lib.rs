@@ -12,6 +12,7 @@
 
 pub mod conversion;
 pub mod events;
+pub mod fmea;
 pub mod ids;
 pub mod kpi;
 pub mod performance;

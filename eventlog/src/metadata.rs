@@ -7,7 +7,8 @@
 //! - **Deleted** streams (tombstone) take no more appends, for ever; [`EventLog::read_stream`] answers [`crate::ReadError::StreamDeleted`], so that a reader can
 //!   tell a deleted stream from one that never was.
 //! - Revisions below **truncate before** are left out by [`EventLog::read_stream`]. It never goes back.
-//! - The **retention class** says how long payloads are kept; what a class means, and dropping payloads, is not the matter of this module.
+//! - The **retention class** says how long payloads are kept: [`retention_classes`] hands out those of all streams. How long a class is, and dropping payloads, is not
+//!   the matter of this module.
 //!
 //! Reads along the log ([`EventLog::read`], subscriptions) still hand out records of such streams: positions, order and proofs stay.
 
@@ -22,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AppendCondition, AppendError, Appended, Category, ContentType, Direction, EventId, EventLog, EventType,
-    InvalidName, NewEvent, ReadError, Record, Revision, StreamId,
+    InvalidName, MAX_PAGE, NewEvent, Position, ReadError, Record, Revision, StreamId,
 };
 
 pub(crate) use state::{Change, MetadataState, changes};
@@ -204,6 +205,33 @@ pub async fn effective_retention_class(log: &dyn EventLog, of: &StreamId) -> Res
     }
     let Ok(named) = Category::new(of.category()) else { return Ok(None) };
     Ok(category(log, &named).await?.retention_class)
+}
+
+/// The retention classes of all streams at one moment.
+#[derive(Debug, Default)]
+pub struct RetentionClasses(MetadataState);
+
+impl RetentionClasses {
+    /// The class of a stream: its own, otherwise that of its category, otherwise none.
+    pub fn of(&self, stream: &StreamId) -> Option<&RetentionClass> {
+        self.0.effective_retention_class(stream)
+    }
+}
+
+/// The retention classes of all streams, as the log has them when it is asked. One read of every record of metadata: for whoever goes through many streams.
+///
+/// # Errors
+/// [`ReadError`].
+pub async fn retention_classes(log: &dyn EventLog) -> Result<RetentionClasses, ReadError> {
+    let filter = MetadataState::filter().map_err(|error| ReadError::Index(error.to_string()))?;
+    let mut state = MetadataState::default();
+    let mut next = Some(Position::START);
+    while let Some(from) = next {
+        let page = log.read(from, Direction::Forward, filter.clone(), MAX_PAGE).await?;
+        page.iter().try_for_each(|record| state.apply_record(record))?;
+        next = page.next;
+    }
+    Ok(RetentionClasses(state))
 }
 
 async fn last<T: Default + for<'de> Deserialize<'de>>(log: &dyn EventLog, holder: StreamId) -> Result<T, ReadError> {

@@ -58,13 +58,13 @@ pub(crate) fn code(index: &CaseIndex, request: &CodeRequest) -> Result<Coding, Q
     let newest = index.checkpoint().previous();
     let as_of = request.as_of.map_or(newest, |asked| newest.map(|newest| asked.min(newest)));
     let Some(position) = as_of else {
-        return Ok(Coding { as_of, targets: Vec::new(), made: Made::by(None, None) });
+        return Ok(Coding { as_of, targets: Vec::new(), made: Made::by(None) });
     };
     let limit = request.limit.map_or(DEFAULT_CODES, |limit| answer::limit(Some(limit)));
     Ok(index.look(request.as_of, position, |_, experience| Coding {
         as_of,
         targets: experience.map(|experience| experience.coder.suggest(&request.text, limit)).unwrap_or_default(),
-        made: Made::by(experience, None),
+        made: Made::by(experience),
     }))
 }
 

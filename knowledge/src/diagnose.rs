@@ -176,9 +176,6 @@ pub struct Made {
     pub code: String,
     /// The version of the dictionary.
     pub dictionary: u32,
-    /// The position of the last event that changed the plant's own words; `None` while there are none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub words: Option<Position>,
     /// The last position that probabilities were learnt and calibrated from; `None` while too little is coded.
     pub experience: Option<Position>,
 }

@@ -28,7 +28,6 @@ mod facade;
 #[cfg(test)]
 mod testing;
 mod versions;
-mod words;
 
 pub use answer::{Answer, Page, QuestionError};
 pub use facade::{Config, Knowledge, Models, OpenError, Opening, Projections};

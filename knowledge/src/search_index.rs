@@ -1,7 +1,6 @@
 //! Search: a Tantivy index with one document a record version.
 
 mod document;
-mod meaning;
 mod projection;
 mod query;
 mod store;
@@ -9,7 +8,6 @@ mod store;
 #[cfg(test)]
 #[path = "search_index/tests.rs"]
 mod tests;
-pub use meaning::VectorReach;
 pub use projection::SearchProjection;
 pub use query::SearchIndex;
 pub use retrieval::index::Facet;
@@ -81,10 +79,4 @@ pub struct SearchAnswer {
     pub facets: BTreeMap<String, Vec<(String, u64)>>,
     /// The last position that was taken into account; `None` while nothing has been applied.
     pub as_of: Option<Position>,
-    /// How far vectors reach, where records are also found by what they mean.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub vectors: Option<VectorReach>,
-    /// The version of the dictionary that words were read by: the program's, and the position of the plant's (`1+4711`). `None` in a list without words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dictionary: Option<String>,
 }

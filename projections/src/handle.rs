@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use eventlog::{Digest, EventLog, Position};
 use parking_lot::Mutex;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::ProjectionError;
 
@@ -103,6 +103,7 @@ struct Inner {
     log: Arc<dyn EventLog>,
     progress: watch::Receiver<Progress>,
     requests: mpsc::Sender<Request>,
+    wanted: Arc<Notify>,
     task: Mutex<Option<tokio::task::JoinHandle<()>>>,
 }
 
@@ -111,10 +112,10 @@ impl ProjectionHandle {
         (name, version): (&'static str, u32),
         log: Arc<dyn EventLog>,
         progress: watch::Receiver<Progress>,
-        requests: mpsc::Sender<Request>,
+        (requests, wanted): (mpsc::Sender<Request>, Arc<Notify>),
         task: tokio::task::JoinHandle<()>,
     ) -> Self {
-        Self { inner: Arc::new(Inner { name, version, log, progress, requests, task: Mutex::new(Some(task)) }) }
+        Self { inner: Arc::new(Inner { name, version, log, progress, requests, wanted, task: Mutex::new(Some(task)) }) }
     }
 
     /// The name.
@@ -154,6 +155,9 @@ impl ProjectionHandle {
     pub async fn wait_for(&self, min_position: Position, timeout: Duration) -> Result<(), WaitError> {
         let projection = self.inner.name;
         let mut progress = self.inner.progress.clone();
+        if progress.borrow().checkpoint <= min_position {
+            self.inner.wanted.notify_one();
+        }
         let arrived = progress.wait_for(|now| now.checkpoint > min_position || now.failed.is_some() || now.stopped);
         match tokio::time::timeout(timeout, arrived).await {
             Ok(Ok(now)) if now.checkpoint > min_position => Ok(()),

@@ -13,6 +13,7 @@
 
 pub mod control;
 pub mod filters;
+pub mod fmea;
 pub mod folds;
 pub mod handover;
 pub mod maintenance;
@@ -23,6 +24,7 @@ pub mod trace;
 
 mod digest;
 mod entry;
+mod gathered;
 mod handle;
 mod history;
 mod lifting;
@@ -42,6 +44,7 @@ mod testing_operations;
 
 pub use digest::state_digest;
 pub use entry::{Content, Entry, Meta, READINGS_TYPE, SealError, seal, seal_readings};
+pub use gathered::{GATHER_FOR, Gathered};
 pub use handle::{ProjectionHandle, RequestError, WaitError};
 pub use history::{AsOf, Fact, History};
 pub use lifting::{decode_event, event_from_value};

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use eventlog::{
     AppendCondition, AppendError, BoxFuture, EventId, EventLog, Filter, MAX_BATCH_EVENTS, NewEvent, Position,
@@ -13,6 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::pages::Pages;
 use crate::{Entry, WaitError};
+
+/// The longest time between two saves of the progress of a reactor that answers nothing.
+const SAVE_EVERY: Duration = Duration::from_secs(1);
 
 /// How long a reactor waits before it tries again what may succeed later.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -180,7 +183,15 @@ pub fn start_reactor<R: Reactor>(
     };
     let (sender, state) = watch::channel(State { checkpoint, failed: None, stopped: false });
     let handle = ReactorHandle { name, log: Arc::clone(&log), state };
-    let worker = Worker { pages: Pages::new(reactor.filter()), log, reactor, progress, checkpoint, sender };
+    let worker = Worker {
+        pages: Pages::new(reactor.filter()),
+        log,
+        reactor,
+        progress,
+        checkpoint,
+        saved: Instant::now(),
+        sender,
+    };
     tokio::spawn(worker.run(cancel));
     Ok(handle)
 }
@@ -238,6 +249,7 @@ struct Worker<R> {
     pages: Pages,
     progress: Option<ProgressFile>,
     checkpoint: Position,
+    saved: Instant,
     sender: watch::Sender<State>,
 }
 
@@ -264,6 +276,9 @@ impl<R: Reactor> Worker<R> {
                 changed = tail.changed() => if changed.is_err() { break },
             }
         }
+        if let Err(error) = self.save() {
+            tracing::warn!(reactor = self.reactor.name(), %error, "the progress was not saved; what was answered since is looked at again");
+        }
         self.sender.send_modify(|state| state.stopped = true);
     }
 
@@ -274,19 +289,26 @@ impl<R: Reactor> Worker<R> {
             .next(&*self.log, self.checkpoint, None)
             .await
             .map_err(|source| ReactorError::Read { reactor, source })?;
+        let mut answered = false;
         if !page.entries.is_empty() {
             let reactions = self.reactor.react(&page.entries).await?;
+            answered = !reactions.is_empty();
             if !self.append_all(reactions, cancel).await? {
                 return Ok(());
             }
         }
         // Ordering: the reactions are durable before the progress says so.
         self.checkpoint = page.through;
-        if let Some(file) = &self.progress {
-            file.save(self.checkpoint)?;
+        if answered || self.saved.elapsed() >= SAVE_EVERY {
+            self.save()?;
         }
         self.sender.send_modify(|state| state.checkpoint = page.through);
         Ok(())
+    }
+
+    fn save(&mut self) -> Result<(), ReactorError> {
+        self.saved = Instant::now();
+        self.progress.as_ref().map_or(Ok(()), |file| file.save(self.checkpoint))
     }
 
     /// Appends the reactions to a page: in one call, so that one sync serves them all, and cause by cause where some are in the log already.

@@ -26,6 +26,7 @@ use crate::folds::shifts::Shifts;
 use crate::folds::states::States;
 use crate::folds::statistics::Statistics;
 use crate::folds::upkeep::Upkeep;
+use crate::folds::warnings::Warnings;
 use crate::folds::webhooks::Webhooks;
 use crate::pages::Pages;
 use crate::{Entry, Fold, MemoryProjection, ProjectionDigest, ProjectionError, ProjectionSet, Runner, Shared};
@@ -131,6 +132,8 @@ read_models! {
     webhooks: Webhooks;
     /// Curated knowledge, and attached files.
     articles: Articles;
+    /// Warnings of detection rules.
+    warnings: Warnings;
 }
 
 /// What a replay found.

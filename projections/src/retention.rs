@@ -1,5 +1,8 @@
 //! What expires: which payloads a retention class drops, what is carried over of them, and whether a payload that is gone was dropped rightly.
 //!
+//! **Which class a record is in.** A stream may name its class in its metadata, or have that of its category ([`eventlog::metadata`]): then this class alone decides about its payloads,
+//! whatever types it lists. Other streams are in every class that lists the record's type. A stream that names a class which is not configured keeps its payloads.
+//!
 //! Invariants:
 //! - Nothing that a legal hold is about expires, and nothing without an event that says so *before* its payload is dropped.
 //! - What read models in memory know of a frame is in that event: a rebuild without the frame equals the model that read it.
@@ -9,8 +12,8 @@ use std::collections::BTreeMap;
 use domain::Event;
 use domain::events::{CarriedReading, CarriedSignal, HoldScope, PositionRange, RetentionApplied};
 use domain::ids::Code;
-use eventlog::frames;
-use eventlog::{ContentType, Direction, EventLog, PayloadState, Position, ReadError, Record, Tag};
+use eventlog::metadata::{self, RetentionClasses};
+use eventlog::{ContentType, Direction, EventLog, Filter, PayloadState, Position, ReadError, Record, Tag, frames};
 use jiff::Timestamp;
 
 use crate::folds::latest::{Latest, carried};
@@ -33,11 +36,27 @@ const SCAN_PAGE: usize = 64;
 pub struct RetentionClass {
     /// Its name.
     pub class: Code,
-    /// The types that it is about: some of [`EXPIRING_TYPES`].
+    /// The types that it is about in streams that have no class: some of [`EXPIRING_TYPES`], or none for a class that streams alone are put in.
     pub types: Vec<String>,
 }
 
-/// The events that a class makes when everything that was logged before a time expires; none when nothing does. `latest` must have taken in the whole log as it is.
+impl RetentionClass {
+    /// Whether it decides about the payload of a record.
+    fn decides(&self, record: &Record, classes: &RetentionClasses) -> bool {
+        match classes.of(&record.stream) {
+            Some(class) => class.as_str() == self.class.as_str(),
+            None => self.types.iter().any(|name| name == record.event_type.as_str()),
+        }
+    }
+}
+
+/// What may change between a plan and its event and would make the plan wrong: a legal hold, or another class of a stream or category. Who appends the events of a
+/// plan does so on the condition that nothing of this came after what the plan had read.
+pub fn unsettling() -> Filter {
+    filters::types(&["legal_hold.placed", metadata::STREAM_TYPE, metadata::CATEGORY_TYPE])
+}
+
+/// The events that a class makes when everything in it that was logged before a time expires; none when nothing does. `latest` must have taken in the whole log as it is.
 ///
 /// # Errors
 /// [`ReadError`] names the record that cannot be read.
@@ -48,8 +67,8 @@ pub async fn plan(
     holds: &[HoldScope],
     latest: &Newest,
 ) -> Result<Vec<RetentionApplied>, ReadError> {
-    let types: Vec<&str> = class.types.iter().map(String::as_str).collect();
-    let filter = filters::types(&types);
+    let classes = metadata::retention_classes(log).await?;
+    let filter = filters::types(&EXPIRING_TYPES);
     let mut plan = Plan::new(class, before);
     let mut from = Position::START;
     loop {
@@ -63,7 +82,8 @@ pub async fn plan(
             let held = |hold: &HoldScope| {
                 hold.covers_record(record.stream.as_str(), record.tags.iter().map(Tag::as_str), record.record_time)
             };
-            if record.payload_state == PayloadState::Present && !holds.iter().any(held) {
+            let expires = record.payload_state == PayloadState::Present && class.decides(record, &classes);
+            if expires && !holds.iter().any(held) {
                 plan.take(record, latest)?;
             }
         }

@@ -3,17 +3,23 @@ use std::ops::RangeInclusive;
 use domain::events::{HoldScope, RetentionApplied};
 use domain::ids::Code;
 use eventlog::memory::MemoryLog;
-use eventlog::{AppendCondition, Clock, EventLog, Filter, NewEvent, Position};
+use eventlog::metadata::{self, CategoryMetadata, StreamMetadata};
+use eventlog::{
+    AppendCondition, AppendError, Category, Clock, EventLog, Filter, NewEvent, PayloadState, Position, StreamId,
+};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
-use super::{EXPIRING_TYPES, Justified, Newest, RetentionClass, plan};
+use super::{EXPIRING_TYPES, Justified, Newest, RetentionClass, plan, unsettling};
 use crate::testing::{frame, history, sealed, time};
 use crate::{Folds, replay};
 
 fn class() -> RetentionClass {
-    let types = EXPIRING_TYPES.iter().map(|name| (*name).to_owned()).collect();
-    RetentionClass { class: Code::new("telemetry").unwrap(), types }
+    class_of("telemetry", &EXPIRING_TYPES)
+}
+
+fn class_of(name: &str, types: &[&str]) -> RetentionClass {
+    RetentionClass { class: Code::new(name).unwrap(), types: types.iter().map(|name| (*name).to_owned()).collect() }
 }
 
 /// A log whose record times go up by a second a record.
@@ -38,8 +44,19 @@ fn ranges(expiry: &RetentionApplied) -> Vec<RangeInclusive<Position>> {
 
 /// Plans, appends the events, and drops: answers how many payloads went.
 async fn expire(log: &MemoryLog, before: Timestamp, holds: &[HoldScope], number: u64) -> u64 {
+    expire_class(log, &class(), before, holds, number).await
+}
+
+/// As [`expire`], for one class.
+async fn expire_class(
+    log: &MemoryLog,
+    class: &RetentionClass,
+    before: Timestamp,
+    holds: &[HoldScope],
+    number: u64,
+) -> u64 {
     let (folds, _) = replay(log, None).await.unwrap();
-    let planned = plan(log, &class(), before, holds, &Newest::of(&folds.latest)).await.unwrap();
+    let planned = plan(log, class, before, holds, &Newest::of(&folds.latest)).await.unwrap();
     let mut dropped = 0;
     for (expiry, index) in planned.into_iter().zip(0..) {
         append(log, sealed(number + index, None, expiry.clone())).await;
@@ -154,5 +171,72 @@ fn a_payload_may_be_gone_only_where_an_earlier_run_says_so() {
         ] {
             assert_eq!(justified.clone().first_unjustified(&dropped).map(Position::get), expected, "{dropped:?}");
         }
+    });
+}
+
+/// Which of the first positions still have their payload.
+async fn present(log: &MemoryLog, count: usize) -> Vec<bool> {
+    let records = log.read(Position::START, eventlog::Direction::Forward, Filter::all(), count).await.unwrap();
+    records.iter().map(|record| record.payload_state == PayloadState::Present).collect()
+}
+
+/// A frame of a signal in a stream.
+fn frame_in(stream: &str, number: u64) -> NewEvent {
+    let mut event = frame(number, vec![("S", i64::try_from(number).unwrap(), 0.5)]);
+    event.stream = StreamId::new(stream).unwrap();
+    event
+}
+
+#[test]
+fn the_class_of_a_stream_goes_before_the_types_of_a_class() {
+    runtime().block_on(async {
+        let log = log();
+        for (number, stream) in ["lab-one", "lab-two", "rig-one", "shed-one", "attic-one"].into_iter().enumerate() {
+            append(&log, frame_in(stream, number as u64)).await;
+        }
+        let named = |name: &str| Some(metadata::RetentionClass::new(name).unwrap());
+        let of_category = CategoryMetadata { retention_class: named("long") };
+        let _ = metadata::set_category(&log, &Category::new("lab").unwrap(), &of_category, "test").await.unwrap();
+        for (stream, name) in [("lab-two", "short"), ("rig-one", "long"), ("attic-one", "unheard-of")] {
+            let own = StreamMetadata { retention_class: named(name), ..StreamMetadata::default() };
+            let _ = metadata::set_stream(&log, &StreamId::new(stream).unwrap(), &own, "test").await.unwrap();
+        }
+        let all = recorded(1_000);
+        // A class without types is there for the streams that are put in it; one that lists another type still decides about its own streams.
+        for (class, number, dropped, left) in [
+            (class_of("long", &[]), 100, 2, [false, true, false, true, true]),
+            (class_of("short", &["input.quarantined"]), 200, 1, [false, false, false, true, true]),
+            (class_of("telemetry", &EXPIRING_TYPES), 300, 1, [false, false, false, false, true]),
+            (class_of("long", &EXPIRING_TYPES), 400, 0, [false, false, false, false, true]),
+        ] {
+            assert_eq!(expire_class(&log, &class, all, &[], number).await, dropped, "{class:?}");
+            assert_eq!(present(&log, 5).await, left, "{class:?}");
+        }
+        // The class that was set last counts, and what is not older than it allows stays.
+        let own = StreamMetadata { retention_class: named("short"), ..StreamMetadata::default() };
+        let _ = metadata::set_stream(&log, &StreamId::new("attic-one").unwrap(), &own, "test").await.unwrap();
+        assert_eq!(expire_class(&log, &class_of("short", &[]), recorded(4), &[], 500).await, 0);
+        assert_eq!(expire_class(&log, &class_of("short", &[]), recorded(5), &[], 600).await, 1);
+        assert_eq!(present(&log, 5).await, [false; 5]);
+    });
+}
+
+#[test]
+fn a_class_that_is_set_meanwhile_refuses_the_event_of_a_plan() {
+    runtime().block_on(async {
+        let log = log();
+        append(&log, frame_in("lab-one", 0)).await;
+        let known_to = log.tail().previous();
+        let (folds, _) = replay(&log, None).await.unwrap();
+        let planned = plan(&log, &class(), recorded(1_000), &[], &Newest::of(&folds.latest)).await.unwrap();
+        let [expiry] = planned.as_slice() else { panic!("{planned:?}") };
+        let unsettled = || AppendCondition { streams: Vec::new(), no_match_after: Some((unsettling(), known_to)) };
+        let event = sealed(100, None, expiry.clone());
+
+        let kept = metadata::RetentionClass::new("kept").unwrap();
+        let of_category = CategoryMetadata { retention_class: Some(kept) };
+        let _ = metadata::set_category(&log, &Category::new("lab").unwrap(), &of_category, "test").await.unwrap();
+        let refused = log.append(unsettled(), vec![event]).await.unwrap_err();
+        assert!(matches!(refused, AppendError::QueryMatched { position } if position == Position::new(1)), "{refused}");
     });
 }

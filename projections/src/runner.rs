@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eventlog::{BoxFuture, EventLog, Position};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::handle::{MAX_WAITING_REQUESTS, Progress, Request};
@@ -52,9 +52,10 @@ impl Runner {
     ) -> ProjectionHandle {
         let (progress, watching) = watch::channel(Progress::at(Position::START, true));
         let (requests, waiting) = mpsc::channel(MAX_WAITING_REQUESTS);
-        let opened = Opened { name, log: Arc::clone(&log), progress, waiting, cancel };
+        let wanted = Arc::new(Notify::new());
+        let opened = Opened { name, log: Arc::clone(&log), progress, waiting, wanted: Arc::clone(&wanted), cancel };
         let task = tokio::spawn(opened.run(opening));
-        ProjectionHandle::new((name, version), log, watching, requests, task)
+        ProjectionHandle::new((name, version), log, watching, (requests, wanted), task)
     }
 }
 
@@ -64,12 +65,13 @@ struct Opened {
     log: Arc<dyn EventLog>,
     progress: watch::Sender<Progress>,
     waiting: mpsc::Receiver<Request>,
+    wanted: Arc<Notify>,
     cancel: CancellationToken,
 }
 
 impl Opened {
     async fn run<P: Rebuildable>(self, opening: impl Future<Output = Result<P, ProjectionError>>) {
-        let Self { name, log, progress, waiting, cancel } = self;
+        let Self { name, log, progress, waiting, wanted, cancel } = self;
         let opened = tokio::select! {
             opened = opening => opened,
             () = cancel.cancelled() => {
@@ -81,7 +83,7 @@ impl Opened {
             Ok(projection) => {
                 progress.send_replace(Progress::at(projection.checkpoint(), false));
                 let hooks = Hooks { beside: P::beside, replace: P::replace };
-                Worker::new(log, projection, Some(hooks), progress).run(waiting, cancel).await;
+                Worker::new(log, projection, Some(hooks), progress).run(waiting, &wanted, cancel).await;
             }
             Err(error) => {
                 tracing::error!(projection = name, %error, "the projection could not be opened");
@@ -126,8 +128,12 @@ impl<P: Projection> Worker<P> {
         let (progress, watching) = watch::channel(Progress::at(projection.checkpoint(), false));
         let (requests, waiting) = mpsc::channel(MAX_WAITING_REQUESTS);
         let worker = Self::new(Arc::clone(&log), projection, hooks, progress);
-        let task = tokio::spawn(worker.run(waiting, cancel));
-        ProjectionHandle::new((name, version), log, watching, requests, task)
+        let wanted = Arc::new(Notify::new());
+        let task = {
+            let wanted = Arc::clone(&wanted);
+            tokio::spawn(async move { worker.run(waiting, &wanted, cancel).await })
+        };
+        ProjectionHandle::new((name, version), log, watching, (requests, wanted), task)
     }
 
     fn new(log: Arc<dyn EventLog>, projection: P, hooks: Option<Hooks<P>>, progress: watch::Sender<Progress>) -> Self {
@@ -135,14 +141,15 @@ impl<P: Projection> Worker<P> {
         Self { name: projection.name(), log, projection, pages, hooks, rebuild: None, progress, unflushed: 0 }
     }
 
-    async fn run(mut self, mut requests: mpsc::Receiver<Request>, cancel: CancellationToken) {
+    async fn run(mut self, mut requests: mpsc::Receiver<Request>, wanted: &Notify, cancel: CancellationToken) {
         let mut tail = self.log.watch_tail();
         let mut flush = tokio::time::interval(FLUSH_EVERY);
         flush.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut tail_open = true;
         loop {
-            // Ordering: the tail is marked as seen before it is compared, so that an append in between wakes the wait below.
-            let end = *tail.borrow_and_update();
+            // Ordering: the tail is marked as seen before the log is asked, so that an append in between wakes the wait below.
+            tail.borrow_and_update();
+            let end = self.log.tail();
             let busy = (!self.has_failed() && self.projection.checkpoint() < end) || self.rebuild.is_some();
             tokio::select! {
                 biased;
@@ -150,6 +157,7 @@ impl<P: Projection> Worker<P> {
                 Some(request) = requests.recv() => self.answer(request).await,
                 _ = flush.tick() => self.flush().await,
                 () = std::future::ready(()), if busy => self.step(end).await,
+                () = wanted.notified(), if !busy => {}
                 changed = tail.changed(), if !busy && tail_open => tail_open = changed.is_ok(),
             }
         }

@@ -320,6 +320,34 @@ async fn a_model_is_the_same_thing_over_both_interfaces() -> anyhow::Result<()> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_gate_refuses_a_protected_alias_and_says_what_is_missing() -> anyhow::Result<()> {
+    let (_dir, server, mlflow) = server().await?;
+    mlflow.must("POST", &format!("{API}/registered-models/create"), &json!({ "name": "m" })).await?;
+    for _ in 0..2 {
+        let version = json!({ "name": "m", "source": "s3://bucket/model" });
+        mlflow.must("POST", &format!("{API}/model-versions/create"), &version).await?;
+    }
+    let alias = |name: &str, version: &str| json!({ "name": "m", "alias": name, "version": version });
+    let path = format!("{API}/registered-models/alias");
+    mlflow.must("POST", &path, &alias("champion", "1")).await?;
+    let gate = json!({"guards": [{"alias": "champion"}], "approvals": 1});
+    let put = mlflow.request(Method::PUT, "/api/v1/gates/release").json(&gate).send().await?;
+    assert_eq!(put.status().as_u16(), 200);
+
+    mlflow.refused("POST", &path, &alias("champion", "2"), (403, "PERMISSION_DENIED", "approvals")).await?;
+    let read = format!("{path}?name=m&alias=champion");
+    let found = mlflow.must("GET", &read, &Value::Null).await?;
+    assert_eq!(found["model_version"]["version"], "1", "a refused promotion changes nothing");
+    mlflow.must("POST", &path, &alias("candidate", "2")).await?;
+    let approve = "/api/v1/models/m/versions/2/approvals";
+    server.client.must_post(approve, &json!({"person": "P-2"})).await?;
+    mlflow.must("POST", &path, &alias("champion", "2")).await?;
+    let found = mlflow.must("GET", &read, &Value::Null).await?;
+    assert_eq!(found["model_version"]["version"], "2");
+    server.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn files_are_streamed_listed_and_frozen_into_versions() -> anyhow::Result<()> {
     let (_dir, server, mlflow) = server().await?;
     let experiment = mlflow.experiment("files").await?;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use tests::workspace;
 
 /// Each crate, and the crates of ours that it may know. What is not listed is forbidden.
-const ARROWS: [(&str, &[&str]); 17] = [
+const ARROWS: [(&str, &[&str]); 19] = [
     ("domain", &[]),
     ("eventlog", &[]),
     ("eventlog/eventually", &["eventlog"]),
@@ -17,6 +17,8 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ("knowledge/retrieval", &[]),
     ("knowledge/embedding", &["retrieval"]),
     ("knowledge/eval", &["retrieval", "embedding"]),
+    ("knowledge/packages", &["domain", "eventlog"]),
+    ("knowledge/precursors", &["domain", "eventlog", "projections"]),
     ("knowledge", &["domain", "eventlog", "projections", "retrieval"]),
     ("registry/tracking", &["domain", "eventlog", "projections"]),
     ("registry/datasets", &["domain", "eventlog", "projections"]),
@@ -32,12 +34,13 @@ const ARROWS: [(&str, &[&str]); 17] = [
             "projections",
             "connectors",
             "knowledge",
-            "embedding",
             "registry",
             "tracking",
             "datasets",
             "webhooks",
             "exchange",
+            "packages",
+            "precursors",
             "simulator",
         ],
     ),

@@ -80,7 +80,7 @@ async fn live(
         tokio::spawn(async move { simulator::live::run(mill, &wires, &SystemClock, &statistics, stopping).await })
     };
     // The mill runs while its models are trained.
-    let modelled = models::train_and_deploy(engine).await;
+    let modelled = models::train_and_deploy(engine, origin.end).await;
     match modelled {
         Ok(lines) => lines.iter().for_each(|line| say(line)),
         Err(error) => {

@@ -6,6 +6,7 @@ pub mod erase;
 pub mod gc;
 pub mod import;
 pub mod model;
+pub mod package;
 pub mod rebuild;
 pub mod replay;
 pub mod seal;

@@ -25,7 +25,7 @@ use eventlog::{Direction, EventLog, Filter, Position, QueryItem};
 use knowledge::Knowledge;
 use parking_lot::Mutex;
 use projections::folds::models::Models;
-use projections::{Fold as _, ProjectionSet, ProjectionStatus, ReadModels, WaitError};
+use projections::{Fold as _, Gathered, ProjectionSet, ProjectionStatus, ReadModels, WaitError};
 use registry::{ArtifactStore, Registry};
 use tokio_util::sync::CancellationToken;
 use tracking::Tracking;
@@ -83,6 +83,8 @@ pub struct Engine {
     retention: Vec<retention::RetentionConfig>,
     /// Held by the run of retention that goes on.
     retention_runs: tokio::sync::Mutex<()>,
+    /// Held by the question for precursors that is being answered.
+    pub mining: tokio::sync::Mutex<()>,
     projections: ProjectionSet,
     reactors: Mutex<Vec<projections::ReactorHandle>>,
     reactors_dir: PathBuf,
@@ -211,28 +213,25 @@ impl Engine {
             let start = async move { Ingest::start(log, Some(&dir), connectors::ingest::Limits::default()).await };
             tokio::spawn(start)
         };
+        let followed: Arc<dyn EventLog> = Gathered::start(Arc::clone(&log), stop_followers.clone());
         let projections_dir = config.data_dir.join(folder::PROJECTIONS);
         let tracking = {
-            let (log, dir, stop) = (Arc::clone(&log), projections_dir.clone(), stop_followers.clone());
+            let (log, dir, stop) = (Arc::clone(&followed), projections_dir.clone(), stop_followers.clone());
             tokio::task::spawn_blocking(move || Tracking::start(&log, Some(&dir), &stop))
         };
         let (read, mut set) =
-            ReadModels::start(&log, Some(&projections_dir), &stop_followers).context("opening the read models")?;
+            ReadModels::start(&followed, Some(&projections_dir), &stop_followers).context("opening the read models")?;
         let tracking = tracking.await?.context("opening the tracking store")?;
         set.add(tracking.handle().clone());
-        let models = knowledge::Models {
-            episodes: read.episodes.clone(),
-            states: read.states.clone(),
-            dictionary: read.dictionary.clone(),
-        };
+        let models = knowledge::Models { episodes: read.episodes.clone(), states: read.states.clone() };
         let (knowledge, stores) = Knowledge::opened(stores, models).await?;
-        stores.start(&log, &mut set, &stop_followers);
+        stores.start(&followed, &mut set, &stop_followers);
         let ingest = ingest.await?.context("starting the intake of readings")?;
         let artifacts =
             ArtifactStore::open_folder(&config.data_dir.join(folder::ARTIFACTS)).context("opening the artifacts")?;
         let progress = set.get(Models::NAME).cloned().context("the read model of models does not run")?;
         let dataset_builds = Builder::new(Arc::clone(&log), artifacts.clone(), stop_followers.clone());
-        let registry = Arc::new(Registry::new(Arc::clone(&log), artifacts, read.models.clone(), progress));
+        let registry = Arc::new(Registry::new(Arc::clone(&followed), artifacts, read.models.clone(), progress));
         let webhooks = webhooks::open(config, &log, &read, &set)?;
         let groups = Groups::open(Arc::clone(&log)).await.context("opening the groups of consumers")?;
         let reactors_dir = config.data_dir.join(folder::REACTORS);
@@ -253,6 +252,7 @@ impl Engine {
             encrypted,
             retention: config.retention.clone(),
             retention_runs: tokio::sync::Mutex::default(),
+            mining: tokio::sync::Mutex::default(),
             projections: set,
             reactors: Mutex::default(),
             reactors_dir,
@@ -274,6 +274,9 @@ impl Engine {
         self.reactors
             .lock()
             .push(registry::predictions::start(registry, Some(dir), stop).context("starting the predictions")?);
+        let (log, dir, stop) = (Arc::clone(&self.log), self.reactors_dir.clone(), self.stop_followers.clone());
+        let warnings = precursors::reactor::start(log, Some(dir), stop).context("starting the fault warnings")?;
+        self.reactors.lock().push(warnings);
         self.webhooks.start(self.stop_followers.clone());
         Ok(())
     }

@@ -9,8 +9,8 @@ use domain::events::{HoldScope, PositionRange, RetentionApplied};
 use domain::ids::Code;
 use eventlog::{AppendCondition, AppendError, Direction, EventLog, Filter, PayloadState, Position};
 use jiff::{SignedDuration, Timestamp};
-use projections::retention::{EXPIRING_TYPES, Newest, RetentionClass, plan};
-use projections::{Meta, filters, seal};
+use projections::retention::{EXPIRING_TYPES, Newest, RetentionClass, plan, unsettling};
+use projections::{Meta, seal};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
@@ -28,7 +28,7 @@ const MAX_KEEP_DAYS: u32 = 365_000;
 pub struct RetentionConfig {
     /// The name of the class: the log says under it what expired.
     pub class: Code,
-    /// The types of events that it is about.
+    /// The types of events that it is about in streams that have no class of their own; empty for a class that streams alone are put in.
     #[serde(default = "readings")]
     pub types: Vec<String>,
     /// For how many days, counted from the record time, payloads are kept.
@@ -49,7 +49,6 @@ impl RetentionConfig {
             return Err(format!("retention.keep_days of {} must be from 1 to {MAX_KEEP_DAYS}", self.class));
         }
         match self.types.iter().find(|name| !EXPIRING_TYPES.contains(&name.as_str())) {
-            _ if self.types.is_empty() => Err(format!("retention.types of {} is empty", self.class)),
             Some(unknown) => Err(format!(
                 "retention.types of {}: payloads of {unknown:?} do not expire, only those of {}",
                 self.class,
@@ -87,7 +86,7 @@ pub async fn expire(engine: &Engine, actor: &str, now: Timestamp, dry_run: bool)
             .checked_sub(SignedDuration::from_hours(24 * i64::from(config.keep_days)))
             .with_context(|| format!("class {}: the time before which payloads expire", config.class))?;
         engine.settle().await?;
-        // Ordering: the tail before the holds are read, so that a hold that is placed later refuses the event below.
+        // Ordering: the tail before the holds and the classes of streams are read, so that what is placed or set later refuses the event below.
         let known_to = engine.log.tail().previous();
         let holds: Vec<HoldScope> =
             engine.read.privacy.read(|privacy, _| privacy.lasting().map(|hold| hold.scope.clone()).collect());
@@ -115,11 +114,13 @@ async fn apply(
 ) -> anyhow::Result<Position> {
     let ranges = positions(&event.ranges);
     let sealed = seal(&Event::from(event), Meta::own(actor, Some(now)))?;
-    let no_hold = (filters::types(&["legal_hold.placed"]), known_to);
-    let condition = AppendCondition { streams: Vec::new(), no_match_after: Some(no_hold) };
+    let settled = (unsettling(), known_to);
+    let condition = AppendCondition { streams: Vec::new(), no_match_after: Some(settled) };
     let appended = match engine.log.append(condition, vec![sealed]).await {
         Err(AppendError::QueryMatched { position }) => {
-            anyhow::bail!("a legal hold was placed meanwhile (position {position}); nothing more expires in this run")
+            anyhow::bail!(
+                "a legal hold was placed or the class of a stream was set meanwhile (position {position}); nothing more expires in this run"
+            )
         }
         appended => appended?,
     };

@@ -8,7 +8,7 @@ use super::answer::{DatasetSummaryAnswer, ExperimentAnswer};
 use super::caller::{Reader, Writer};
 use super::error::MlflowError;
 use super::request::{Arguments, Fields};
-use super::{Answer, done, named, page, sources};
+use super::{Answer, at_length, done, named, page, sources};
 use crate::server::App;
 
 /// Which stages a search looks at, as a name or as a number.
@@ -99,7 +99,7 @@ pub async fn search(State(app): State<App>, _: Reader, arguments: Arguments) -> 
         order_by: fields.owned_texts("order_by")?,
         page_token: fields.some_text("page_token")?.map(str::to_owned),
     };
-    let found = app.engine.tracking.search_experiments(&search)?;
+    let found = at_length(|| app.engine.tracking.search_experiments(&search))?;
     let experiments: Vec<_> = found.items.into_iter().map(ExperimentAnswer::from).collect();
     page("experiments", &experiments, found.next_page_token)
 }
@@ -107,7 +107,7 @@ pub async fn search(State(app): State<App>, _: Reader, arguments: Arguments) -> 
 /// `experiments/search-datasets`
 pub async fn search_datasets(State(app): State<App>, _: Reader, arguments: Arguments) -> Answer {
     let ids = arguments.fields().experiment_ids()?;
-    let summaries = app.engine.tracking.search_datasets(&ids)?;
+    let summaries = at_length(|| app.engine.tracking.search_datasets(&ids))?;
     let summaries: Vec<_> = summaries.into_iter().map(DatasetSummaryAnswer::from).collect();
     page("dataset_summaries", &summaries, None)
 }

@@ -11,7 +11,7 @@ use super::answer::LoggedModelAnswer;
 use super::caller::{Reader, Writer};
 use super::error::MlflowError;
 use super::request::{Arguments, Fields, InAddress, invalid_value};
-use super::{Answer, artifacts, done, named, page, paths, sources};
+use super::{Answer, artifacts, at_length, done, named, page, paths, sources};
 use crate::server::App;
 
 /// A status, as a name or as a number.
@@ -130,7 +130,7 @@ pub async fn search(State(app): State<App>, _: Reader, arguments: Arguments) -> 
         order_by: fields.objects("order_by")?.iter().map(order).collect::<Result<_, _>>()?,
         page_token: fields.some_text("page_token")?.map(str::to_owned),
     };
-    let found = app.engine.tracking.search_logged_models(&search)?;
+    let found = at_length(|| app.engine.tracking.search_logged_models(&search))?;
     let models: Vec<_> = found.items.into_iter().map(LoggedModelAnswer::from).collect();
     page("models", &models, found.next_page_token)
 }

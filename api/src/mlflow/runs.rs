@@ -11,7 +11,7 @@ use super::caller::{Reader, Writer};
 use super::error::MlflowError;
 use super::experiments::view_type;
 use super::request::{Arguments, Fields, invalid_value};
-use super::{Answer, done, metrics, named, page};
+use super::{Answer, at_length, done, metrics, named, page};
 use crate::server::App;
 
 /// The tag that says which models a run logged, in the form of clients before MLflow 3.
@@ -212,7 +212,7 @@ pub async fn search(State(app): State<App>, _: Reader, arguments: Arguments) -> 
         order_by: fields.owned_texts("order_by")?,
         page_token: fields.some_text("page_token")?.map(str::to_owned),
     };
-    let found = app.engine.tracking.search_runs(&search)?;
+    let found = at_length(|| app.engine.tracking.search_runs(&search))?;
     let runs: Vec<_> = found.items.into_iter().map(RunAnswer::from).collect();
     page("runs", &runs, found.next_page_token)
 }

@@ -26,6 +26,9 @@ use crate::server::App;
 /// The most text that is read out of a file for the search, in bytes.
 const MAX_TEXT_BYTES: usize = 256 * 1024;
 
+/// The media type of PDF files.
+const PDF: &str = "application/pdf";
+
 /// Which pieces, and as known when.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -142,7 +145,7 @@ pub struct FileParameters {
     pub id: Option<String>,
     /// What it shows.
     pub caption: Option<String>,
-    /// The text that it holds, for the search; the text of a text file is read out of it.
+    /// The text that it holds, for the search; the text of text files and PDF files is read out of them.
     pub text: Option<String>,
     /// Who attached it.
     pub person: Option<String>,
@@ -170,7 +173,11 @@ pub async fn attach(
     };
     let person = parameters.person.as_deref().map(PersonId::new).transpose();
     let person = person.map_err(|error| Problem::invalid("person", error))?;
-    let text = parameters.text.or_else(|| text_in(&media_type, &body));
+    let text = match parameters.text {
+        Some(text) => Some(text),
+        None if media_type == PDF => crate::pdf::text(&body, MAX_TEXT_BYTES).await,
+        None => text_in(&media_type, &body),
+    };
     // Ordering: the file is durable before the event that names it is appended.
     let stored =
         app.engine.registry.artifacts().put(&parameters.name, body).await.map_err(|error| {

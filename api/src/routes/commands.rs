@@ -222,8 +222,16 @@ fn touching(command: &Command, events: &[Event]) -> Result<LogQuery, Problem> {
 
 /// The types that rules look at: all but those that only tell what a model or a machine said.
 pub(super) fn rule_types() -> Result<Vec<eventlog::EventType>, Problem> {
-    let told =
-        ["prediction.made", "alarm.raised", "alarm.cleared", "diagnosis.given", "input.quarantined", "input.released"];
+    let told = [
+        "prediction.made",
+        "alarm.raised",
+        "alarm.cleared",
+        "warning.raised",
+        "warning.cleared",
+        "diagnosis.given",
+        "input.quarantined",
+        "input.released",
+    ];
     Event::TYPES
         .iter()
         .filter(|(name, _)| !told.contains(name))

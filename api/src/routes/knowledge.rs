@@ -464,7 +464,6 @@ fn given(request: &DiagnoseRequest, fault: Option<FaultId>, diagnosis: &Diagnosi
         evidence: positions(&diagnosis.evidence),
         code: diagnosis.made.code.clone(),
         dictionary: diagnosis.made.dictionary,
-        words: diagnosis.made.words.map(Position::get),
         experience: diagnosis.made.experience.map(Position::get),
     }
 }

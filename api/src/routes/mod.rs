@@ -14,6 +14,7 @@ pub mod log;
 pub mod metadata;
 pub mod models;
 pub mod operations;
+pub mod packages;
 pub mod pages;
 pub mod plant;
 pub mod privacy;
@@ -111,6 +112,9 @@ pub fn all() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(knowledge::control))
         .routes(routes!(statistics::operating::figures))
         .routes(routes!(statistics::operating::best_crew))
+        .routes(routes!(statistics::regimes::regimes))
+        .routes(routes!(statistics::regimes::deviating))
+        .routes(routes!(statistics::fmea::compared))
         .routes(routes!(statistics::alarms::standing))
         .routes(routes!(statistics::alarms::performance))
         .routes(routes!(statistics::control::what_followed))
@@ -126,12 +130,19 @@ pub fn all() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(statistics::quality::graded))
         .routes(routes!(statistics::shifts::shifts))
         .routes(routes!(statistics::shifts::draft, statistics::shifts::sign))
+        .routes(routes!(statistics::warnings::precursors))
+        .routes(routes!(statistics::warnings::rules, statistics::warnings::propose))
+        .routes(routes!(statistics::warnings::approve))
+        .routes(routes!(statistics::warnings::retire))
+        .routes(routes!(statistics::warnings::warnings))
         .routes(routes!(knowledge::record))
         .routes(routes!(knowledge::graph))
         .routes(routes!(knowledge::diagnose))
         .routes(routes!(articles::articles))
         .routes(routes!(articles::article))
         .routes(routes!(articles::attach))
+        .routes(routes!(packages::export))
+        .routes(routes!(packages::import))
         .routes(routes!(articles::file))
         .routes(routes!(articles::files))
         .routes(routes!(knowledge::code))

@@ -215,7 +215,7 @@ pub(super) async fn inclusions(app: &App, positions: Vec<Position>) -> Result<Ve
     Ok(proofs.await?.iter().map(Inclusion::from).collect())
 }
 
-async fn covering(app: &App, position: Position, which: Covered) -> Result<Arc<SignedCheckpoint>, Problem> {
+pub(super) async fn covering(app: &App, position: Position, which: Covered) -> Result<Arc<SignedCheckpoint>, Problem> {
     let patience = Duration::from_millis(app.limits.wait_ms);
     app.engine.notary.covering(position, which, patience).await.map_err(|error| match error {
         WaitError::Timeout { .. } => Problem::timeout(error.to_string()),
@@ -304,7 +304,7 @@ pub async fn status(State(app): State<App>, caller: Caller) -> Result<axum::Json
 }
 
 /// Reads files away from the threads that run tasks.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     app: &App,
     read: impl FnOnce(&Notary) -> Result<T, TreeError> + Send + 'static,
 ) -> Result<T, Problem> {

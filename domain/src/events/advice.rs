@@ -88,8 +88,6 @@ pub struct DiagnosisGiven {
     pub code: String,
     /// The version of the dictionary that cut its words.
     pub dictionary: u32,
-    /// The position of the last event that had changed the plant's own words; absent while there were none.
-    pub words: Option<u64>,
     /// The last position that probabilities were learnt from; absent while too little was coded.
     pub experience: Option<u64>,
 }

@@ -98,7 +98,7 @@ impl FmeaRow {
 
 /// Somebody wrote a piece of knowledge, or a new revision of it. It counts once somebody else has approved it.
 #[skip_serializing_none]
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ArticleDrafted {
     /// The piece.
@@ -115,6 +115,8 @@ pub struct ArticleDrafted {
     /// The rows, when it is an FMEA sheet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rows: Vec<FmeaRow>,
+    /// What it detects and how, when it is a rule that runs by itself.
+    pub detection: Option<Box<super::Detection>>,
     /// The failure modes, defects or parameters that it is about.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub codes: Vec<Code>,
@@ -134,6 +136,7 @@ pub struct ArticleDrafted {
 }
 
 /// The plant that a piece of knowledge came from.
+#[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ArticleOrigin {
@@ -145,6 +148,37 @@ pub struct ArticleOrigin {
     pub revision: u32,
     /// The position of that log where it was approved.
     pub position: u64,
+    /// Who wrote it there: a person of that plant, whoever has the same id here.
+    pub author: Option<String>,
+    /// The package that brought it, by the SHA-256 of its manifest in hexadecimal digits.
+    pub package: Option<String>,
+}
+
+/// A package of knowledge from another plant was checked and brought in: its pieces are drafts here, and wait for somebody to review them.
+#[skip_serializing_none]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PackageImported {
+    /// The package, by the SHA-256 of its manifest in hexadecimal digits.
+    pub package: Code,
+    /// That plant's log, by its origin line.
+    pub log: String,
+    /// The verifier key (`name+id+key`) that the package was checked with.
+    pub key: String,
+    /// The pieces, as they are called here.
+    pub articles: Vec<ImportedArticle>,
+    /// Who brought it in.
+    pub person: PersonId,
+}
+
+/// A piece of knowledge that a package brought.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImportedArticle {
+    /// The piece, as it is called here.
+    pub article: ArticleId,
+    /// Its revision here.
+    pub revision: u32,
 }
 
 /// Somebody other than its author looked at a revision.

@@ -129,6 +129,14 @@ fn written() -> Vec<(&'static str, Value)> {
             json!({"fault": "F-310", "asset": "L07", "symptoms": {"zh": "振动大，轴承温度高", "en": "vibration, bearing hot"}, "alarms": ["E231"], "detection": "continuous_monitoring", "impact": "degraded", "product": "poplin-133x72", "person": "P-12"}),
         ),
         (
+            "warning.raised",
+            json!({"warning": "0195590c-7c00-8000-8000-0000000000e1", "rule": "KB-20", "revision": 1, "asset": "L07", "mode": "BEA-WEA", "horizon_s": 172800, "probability": {"low": 0.44, "value": 0.73, "high": 0.9}, "n": 11, "evidence": {"signal": "L07.vibration", "value": 6.2, "threshold": 5.0, "from": "2026-03-02T04:10:00Z", "to": "2026-03-02T05:10:00Z", "since": "2026-03-02T04:40:00Z", "positions": [18240, 18252, 18266]}}),
+        ),
+        (
+            "warning.cleared",
+            json!({"warning": "0195590c-7c00-8000-8000-0000000000e1", "rule": "KB-20", "asset": "L07", "by": "calm"}),
+        ),
+        (
             "diagnosis.given",
             json!({"diagnosis": "0195590c-7c00-7000-8000-0000000000d1", "asset": "L07", "fault": "F-310", "symptoms": "纬停多，到达角变大", "alarms": ["A-301"], "as_of": 18300, "verdict": "match", "reason": {"zh": "最像 NOZ-MAI：12 个历史故障中有 7 个相似。", "en": "NOZ-MAI fits best: 7 of its 12 past episodes are alike."}, "n": 240, "candidates": [{"mode": "NOZ-MAI", "probability": 0.71, "n": 12, "actions": [{"activity": "clean", "item": "main_nozzle", "success_rate": 0.83, "low": 0.62, "attempts": 10}]}], "checks": ["飞花"], "evidence": [17204, 18011], "code": "0.1.0", "dictionary": 1, "experience": 18102}),
         ),
@@ -315,6 +323,10 @@ fn written() -> Vec<(&'static str, Value)> {
         (
             "dictionary.entry_removed",
             json!({"entry": "heald-frame", "person": "P-40", "reason": {"zh": "并入词库", "en": "part of the program's own now"}}),
+        ),
+        (
+            "package.imported",
+            json!({"package": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae", "log": "mill-2.example/log", "key": "mill-2.example/log+a1b2c3d4+AXq2", "articles": [{"article": "KB-77", "revision": 1}], "person": "P-31"}),
         ),
         (
             "file.attached",

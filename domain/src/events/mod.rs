@@ -8,6 +8,7 @@ pub mod advice;
 pub mod articles;
 pub mod condition;
 pub mod control_limits;
+pub mod detection;
 pub mod dictionary;
 pub mod intake;
 pub mod maintenance;
@@ -34,6 +35,7 @@ pub use advice::*;
 pub use articles::*;
 pub use condition::*;
 pub use control_limits::*;
+pub use detection::*;
 pub use dictionary::*;
 pub use examples::{examples, story};
 pub use intake::*;
@@ -211,7 +213,7 @@ macro_rules! id_keys {
     })*};
 }
 
-id_keys!(EquipmentId AssetId SignalId OrderId LotId FaultId WorkOrderId InspectionId NonconformanceId PersonId CustomerId HoldId ModelName DeploymentId ExperimentId RunId LoggedModelId DatasetId WebhookId ArticleId Code ShiftId PlanId);
+id_keys!(EquipmentId AssetId SignalId OrderId LotId FaultId WorkOrderId InspectionId NonconformanceId PersonId CustomerId HoldId ModelName DeploymentId ExperimentId RunId LoggedModelId DatasetId WebhookId ArticleId WarningId Code ShiftId PlanId);
 
 events! {
     /// See [`EquipmentDefined`].
@@ -292,6 +294,10 @@ events! {
     "fault.coded" 1 => FaultCoded in "fault" by fault;
     /// See [`FaultClosed`].
     "fault.closed" 1 => FaultClosed in "fault" by fault;
+    /// See [`WarningRaised`].
+    "warning.raised" 1 => WarningRaised in "warning" by warning;
+    /// See [`WarningCleared`].
+    "warning.cleared" 1 => WarningCleared in "warning" by warning;
     /// See [`DiagnosisGiven`].
     "diagnosis.given" 1 => DiagnosisGiven in "diagnosis" by diagnosis;
     /// See [`WorkOrderOpened`].
@@ -436,6 +442,8 @@ events! {
     "article.reviewed" 1 => ArticleReviewed in "article" by article;
     /// See [`ArticleSuperseded`].
     "article.superseded" 1 => ArticleSuperseded in "article" by article;
+    /// See [`PackageImported`].
+    "package.imported" 1 => PackageImported in "package" by package;
     /// See [`FileAttached`].
     "file.attached" 1 => FileAttached in "attachment" by id;
     /// See [`DictionaryEntryDefined`].

@@ -320,12 +320,15 @@ fn collect(event: &Event, list: &mut List) {
         Event::ModelDeployed(e) => { list.deployment(&e.deployment).model(&e.model); if let super::Target::Asset(asset) = &e.target { list.asset(asset); } }
         Event::DeploymentRetired(e) => { list.deployment(&e.deployment); }
         Event::DiagnosisGiven(e) => { list.assets(&e.asset).faults(&e.fault); }
+        Event::WarningRaised(e) => { list.asset(&e.asset).add(SubjectKind::Article, e.rule.as_str()); }
+        Event::WarningCleared(e) => { list.asset(&e.asset).add(SubjectKind::Article, e.rule.as_str()); }
         Event::PredictionMade(e) => { list.deployment(&e.deployment).model(&e.model).asset(&e.asset); }
         Event::ArticleDrafted(e) => { list.add(SubjectKind::Article, e.article.as_str()).people([&e.author]); }
         Event::ArticleReviewed(e) => { list.add(SubjectKind::Article, e.article.as_str()).people([&e.person]); }
         Event::ArticleSuperseded(e) => { list.add(SubjectKind::Article, e.article.as_str()).people([&e.person]); if let Some(by) = &e.by { list.add(SubjectKind::Article, by.as_str()); } }
         Event::DictionaryEntryDefined(e) => { list.people([&e.person]); }
         Event::DictionaryEntryRemoved(e) => { list.people([&e.person]); }
+        Event::PackageImported(e) => { list.people([&e.person]); for piece in &e.articles { list.add(SubjectKind::Article, piece.article.as_str()); } }
         Event::FileAttached(e) => { list.add(e.kind, &e.id).people(&e.person); }
         Event::InputQuarantined(_) | Event::QuarantineReleased(_) | Event::DiscrepancyResolved(_) | Event::RetentionApplied(_) | Event::ArtifactStored(_) | Event::ArtifactRemoved(_) | Event::WebhookCreated(_) | Event::WebhookUpdated(_) | Event::WebhookDeleted(_) => {}
     }

@@ -116,6 +116,8 @@ fn streams_are_keyed_by_the_thing_that_the_event_is_about() {
         fault.observed fault-F-310
         fault.coded fault-F-310
         fault.closed fault-F-310
+        warning.raised warning-0195590c-7c00-8000-8000-0000000000e1
+        warning.cleared warning-0195590c-7c00-8000-8000-0000000000e1
         diagnosis.given diagnosis-0195590c-7c00-7000-8000-0000000000d1
         work_order.opened workorder-WO-812
         work_order.progressed workorder-WO-812
@@ -188,6 +190,7 @@ fn streams_are_keyed_by_the_thing_that_the_event_is_about() {
         article.drafted article-KB-12
         article.reviewed article-KB-12
         article.superseded article-KB-12
+        package.imported package-2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae
         file.attached attachment-F-310
         dictionary.entry_defined dictionary-heald-frame
         dictionary.entry_removed dictionary-heald-frame

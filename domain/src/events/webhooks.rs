@@ -28,6 +28,8 @@ pub enum WebhookEntity {
     PromptVersionTag,
     /// An alias of a version of a prompt.
     PromptAlias,
+    /// A warning of a detection rule: it is raised (created) and cleared (deleted). MLflow knows no such thing.
+    Warning,
 }
 
 /// What happened to it.

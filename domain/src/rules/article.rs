@@ -67,6 +67,24 @@ impl State {
             let reason_zh = format!("条目 {id} 的下一修订号是 {next}，不是 {}", draft.revision);
             return contradiction("article.revision_gap", reason, reason_zh);
         }
+        if let Some(detection) = &draft.detection {
+            if draft.kind != ArticleKind::Rule {
+                let reason = format!("article {id}: only a rule has a detection");
+                return contradiction("article.detection", reason, format!("条目 {id}：只有规则含有 detection"));
+            }
+            if let Some((reason, reason_zh)) = detection.fault() {
+                let (reason, reason_zh) = (format!("article {id}: {reason}"), format!("条目 {id}：{reason_zh}"));
+                return contradiction("article.detection", reason, reason_zh);
+            }
+            if detection.asset.is_none() && draft.classes.is_empty() {
+                let reason = format!("article {id}: a detection is for an asset or for classes of assets");
+                return contradiction(
+                    "article.detection",
+                    reason,
+                    format!("条目 {id}：detection 须指明设备或设备类别"),
+                );
+            }
+        }
         if (draft.kind == ArticleKind::Fmea) == draft.rows.is_empty() {
             let reason = format!("article {id}: an FMEA sheet has rows, and nothing else has");
             return contradiction("article.rows", reason, format!("条目 {id}：只有 FMEA 表含有行，且必须有行"));

@@ -9,8 +9,10 @@
 
 pub mod compare;
 pub mod discoveries;
+pub mod levels;
 pub mod lifetimes;
 pub mod quantiles;
+pub mod robust;
 pub mod summary;
 pub mod weibull;
 
@@ -22,8 +24,10 @@ pub use compare::{
     Effect, Measure, Rate, Share, difference_of_means, difference_of_shares, odds_ratio, rate_ratio, wilson,
 };
 pub use discoveries::benjamini_hochberg;
+pub use levels::{Level, levels};
 pub use lifetimes::{Lifetime, SurvivalStep, kaplan_meier, mean_time_between_failures, median_survival};
 pub use quantiles::{Quantile, quantile};
+pub use robust::Robust;
 pub use summary::Summary;
 pub use weibull::{Weibull, weibull};
 

@@ -33,9 +33,17 @@ pub fn quantile(values: impl IntoIterator<Item = f64>, probability: f64, level: 
     let right = sorted.get(below + 1).copied().unwrap_or(left);
     // P(at most k of n lie below the quantile) = 1 − I_p(k + 1, n − k).
     let at_most = |k: u64| if k >= n { 1.0 } else { 1.0 - beta_cdf(probability, real(k + 1), real(n - k)) };
-    // The r-th smallest value lies above the quantile when fewer than r values lie below it.
-    let low = (1..=n).rev().find(|rank| at_most(rank - 1) <= tail);
-    let high = (1..=n).find(|rank| at_most(rank - 1) >= 1.0 - tail);
+    // The r-th smallest value lies above the quantile when fewer than r values lie below it. That grows likelier with the rank.
+    let ranks_while = |holds: &dyn Fn(f64) -> bool| {
+        let (mut most, mut beyond) = (0, n + 1);
+        while beyond - most > 1 {
+            let rank = most + (beyond - most) / 2;
+            if holds(at_most(rank - 1)) { most = rank } else { beyond = rank }
+        }
+        most
+    };
+    let low = Some(ranks_while(&|chance| chance <= tail)).filter(|rank| *rank > 0);
+    let high = Some(ranks_while(&|chance| chance < 1.0 - tail) + 1).filter(|rank| *rank <= n);
     let ranked = |rank: Option<u64>| sorted.get(usize::try_from(rank?.checked_sub(1)?).ok()?).copied();
     Some(Quantile { value: left + (right - left) * (place - place.floor()), low: ranked(low), high: ranked(high), n })
 }

@@ -78,7 +78,7 @@ impl Background {
     /// Writes the index and lets go of the one in memory. When that fails, the one in memory serves on, and the next opening builds the file.
     fn index(&self, segment: &Segment, bytes: u64) {
         let written = match &*segment.index.read() {
-            Index::Memory(index) => FileIndex::write(&self.folder, &segment.header, bytes, index),
+            Index::Memory(index) => FileIndex::write(&self.folder, &segment.header, bytes, index.contents()),
             Index::File(_) => return,
         };
         match written {

@@ -2,6 +2,7 @@
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
+use std::ops::Range;
 
 use foldhash::fast::RandomState;
 use jiff::Timestamp;
@@ -101,34 +102,28 @@ impl<'a> Indexed<'a> {
     }
 }
 
-/// The index of a segment that still grows, or whose file is not written yet.
+/// Where the records of a segment stand, by stream, category, type and tag.
 #[derive(Debug, Default)]
-pub(super) struct MemoryIndex {
-    pub(super) offsets: Vec<u32>,
-    pub(super) ids: HashMap<EventId, u32, RandomState>,
-    pub(super) postings: HashMap<Key, Posting, RandomState>,
-    pub(super) happened: Happened,
+pub(super) struct Postings {
+    by_key: HashMap<Key, Posting, RandomState>,
     /// The key that is being looked up.
     key: Vec<u8>,
 }
 
-impl MemoryIndex {
-    /// An index with room for so many records.
-    pub(super) fn with_room(records: u64) -> Self {
-        let records = usize::try_from(records).unwrap_or(0);
-        Self {
-            offsets: Vec::with_capacity(records),
-            ids: HashMap::with_capacity_and_hasher(records, RandomState::default()),
-            ..Self::default()
-        }
+impl Postings {
+    pub(super) fn get(&self, key: &[u8]) -> Option<&Posting> {
+        self.by_key.get(key)
     }
 
-    /// Adds the next record, which begins at this offset of the file.
-    pub(super) fn push(&mut self, record: Indexed<'_>, offset: u32) {
-        let row = u32::try_from(self.offsets.len()).unwrap_or(u32::MAX);
-        self.offsets.push(offset);
-        self.ids.insert(record.id, row);
-        self.happened.push(record.event_time);
+    /// All of them, in the order of their keys.
+    pub(super) fn sorted(&self) -> Vec<(&Key, &Posting)> {
+        let mut sorted: Vec<_> = self.by_key.iter().collect();
+        sorted.sort_unstable_by_key(|(key, _)| *key);
+        sorted
+    }
+
+    /// Adds the record in this row, which is above all rows before.
+    fn push(&mut self, record: &Indexed<'_>, row: u32) {
         let first = self.add(b's', record.stream.as_str(), row);
         if let Some(posting) = first {
             posting.base = record.revision.get();
@@ -140,29 +135,95 @@ impl MemoryIndex {
         }
     }
 
-    /// The revision of the last record of the stream, when it has any here.
-    pub(super) fn last_revision(&self, stream: &StreamId, key: &mut Vec<u8>) -> Option<Revision> {
-        key.clear();
-        key.push(b's');
-        key.extend(stream.as_str().as_bytes());
-        self.postings.get(key.as_slice()).map(|posting| Revision::new(posting.last_revision()))
-    }
-
     /// Adds a row under a key, and answers the posting when it is new. A tag that stands twice on a record counts once.
     fn add(&mut self, kind: u8, name: &str, row: u32) -> Option<&mut Posting> {
         // Most keys are known: they are looked up without making one.
         self.key.clear();
         self.key.push(kind);
         self.key.extend(name.as_bytes());
-        if let Some(posting) = self.postings.get_mut(self.key.as_slice()) {
+        if let Some(posting) = self.by_key.get_mut(self.key.as_slice()) {
             if posting.rows.last() != Some(&row) {
                 posting.rows.push(row);
             }
             return None;
         }
-        let posting = self.postings.entry(Key(self.key.as_slice().into())).or_default();
+        let posting = self.by_key.entry(Key(self.key.as_slice().into())).or_default();
         posting.rows.push(row);
         Some(posting)
+    }
+}
+
+/// What an index file is made of.
+pub(super) struct Contents<'a> {
+    /// Where each record begins.
+    pub(super) offsets: &'a [u32],
+    /// The ids with their rows, in any order.
+    pub(super) ids: Vec<([u8; 16], u32)>,
+    pub(super) postings: &'a Postings,
+    pub(super) happened: Happened,
+}
+
+/// The index of a segment that still grows, or whose file is not written yet.
+#[derive(Debug, Default)]
+pub(super) struct MemoryIndex {
+    pub(super) offsets: Vec<u32>,
+    ids: HashMap<EventId, u32, RandomState>,
+    postings: Postings,
+    happened: Happened,
+}
+
+impl MemoryIndex {
+    /// Adds the next record, which begins at this offset of the file.
+    pub(super) fn push(&mut self, record: Indexed<'_>, offset: u32) {
+        let row = u32::try_from(self.offsets.len()).unwrap_or(u32::MAX);
+        self.offsets.push(offset);
+        self.ids.insert(record.id, row);
+        self.happened.push(record.event_time);
+        self.postings.push(&record, row);
+    }
+
+    /// The revision of the last record of the stream, when it has any here.
+    pub(super) fn last_revision(&self, stream: &StreamId, key: &mut Vec<u8>) -> Option<Revision> {
+        key.clear();
+        key.push(b's');
+        key.extend(stream.as_str().as_bytes());
+        self.postings.get(key).map(|posting| Revision::new(posting.last_revision()))
+    }
+
+    pub(super) fn contents(&self) -> Contents<'_> {
+        let ids = self.ids.iter().map(|(id, row)| (*id.as_uuid().as_bytes(), *row)).collect();
+        Contents { offsets: &self.offsets, ids, postings: &self.postings, happened: self.happened }
+    }
+}
+
+/// The index of a segment that will not change any more, while it is built from the records for its file. Nothing is looked up in it, so that its ids are a list.
+#[derive(Debug, Default)]
+pub(super) struct Collected {
+    offsets: Vec<u32>,
+    ids: Vec<([u8; 16], u32)>,
+    postings: Postings,
+    happened: Happened,
+}
+
+impl Collected {
+    /// An index with room for so many records.
+    pub(super) fn with_room(records: u64) -> Self {
+        let records = usize::try_from(records).unwrap_or(0);
+        Self { offsets: Vec::with_capacity(records), ids: Vec::with_capacity(records), ..Self::default() }
+    }
+
+    /// Adds the next record, which begins at this offset of the file.
+    pub(super) fn push(&mut self, record: Indexed<'_>, offset: u32) {
+        let row = u32::try_from(self.offsets.len()).unwrap_or(u32::MAX);
+        self.offsets.push(offset);
+        self.ids.push((*record.id.as_uuid().as_bytes(), row));
+        self.happened.push(record.event_time);
+        self.postings.push(&record, row);
+    }
+
+    pub(super) fn contents(&mut self) -> Contents<'_> {
+        let ids = std::mem::take(&mut self.ids);
+        Contents { offsets: &self.offsets, ids, postings: &self.postings, happened: self.happened }
     }
 }
 
@@ -187,7 +248,7 @@ impl Index {
     /// The rows under a key, and for a stream its first revision here.
     pub(super) fn posting(&self, key: &Key) -> Result<Option<Posting>, ReadError> {
         match self {
-            Self::Memory(index) => Ok(index.postings.get(key).cloned()),
+            Self::Memory(index) => Ok(index.postings.get(key.as_bytes()).cloned()),
             Self::File(index) => index.posting(key),
         }
     }
@@ -203,7 +264,7 @@ impl Index {
     /// The revision of the last record of the stream in this segment.
     pub(super) fn last_revision(&self, key: &Key) -> Result<Option<u64>, ReadError> {
         match self {
-            Self::Memory(index) => Ok(index.postings.get(key).map(Posting::last_revision)),
+            Self::Memory(index) => Ok(index.postings.get(key.as_bytes()).map(Posting::last_revision)),
             Self::File(index) => Ok(index.posting(key)?.as_ref().map(Posting::last_revision)),
         }
     }
@@ -219,42 +280,46 @@ impl Index {
         }
     }
 
-    /// The rows below `count` that match, ascending. Never asked with a query that matches everything.
-    pub(super) fn matching(&self, query: &Query, count: u32) -> Result<Vec<u32>, ReadError> {
-        let mut all = Vec::new();
-        for item in &query.items {
-            all.push(self.matching_item(item, count)?);
-        }
-        Ok(union(all))
+    /// The rows among these that fulfil a query, in order. What it costs follows from how many of these there are, not from how many the segment has.
+    pub(super) fn matching(&self, query: &Query, among: &Range<u32>) -> Result<Vec<u32>, ReadError> {
+        let items = query.items.iter().map(|item| self.matching_item(item, among));
+        Ok(union(items.collect::<Result<_, _>>()?))
     }
 
-    fn matching_item(&self, item: &QueryItem, count: u32) -> Result<Vec<u32>, ReadError> {
+    fn matching_item(&self, item: &QueryItem, among: &Range<u32>) -> Result<Vec<u32>, ReadError> {
         let mut parts = Vec::new();
         for tag in &item.tags {
-            parts.push(self.rows(&Key::tag(tag))?);
+            parts.push(self.rows(&Key::tag(tag), among)?);
         }
         if !item.types.is_empty() {
             let keys = item.types.iter().map(Key::event_type);
-            parts.push(self.any_of(keys)?);
+            parts.push(self.any_of(keys, among)?);
         }
         if !item.categories.is_empty() {
             let keys = item.categories.iter().map(Category::as_str).map(Key::category);
-            parts.push(self.any_of(keys)?);
+            parts.push(self.any_of(keys, among)?);
         }
-        let mut rows = match parts.into_iter().reduce(|one, two| intersection(&one, &two)) {
-            Some(rows) => rows,
-            None => (0..count).collect(),
+        let rows = parts.into_iter().reduce(|one, two| intersection(&one, &two));
+        Ok(rows.unwrap_or_else(|| among.clone().collect()))
+    }
+
+    /// The rows among these under a key.
+    fn rows(&self, key: &Key, among: &Range<u32>) -> Result<Vec<u32>, ReadError> {
+        let within = |rows: &[u32]| {
+            let (from, to) =
+                (rows.partition_point(|row| *row < among.start), rows.partition_point(|row| *row < among.end));
+            rows.get(from..to).unwrap_or_default().to_vec()
         };
-        rows.truncate(rows.partition_point(|row| *row < count));
-        Ok(rows)
+        match self {
+            Self::Memory(index) => {
+                Ok(index.postings.get(key.as_bytes()).map(|posting| within(&posting.rows)).unwrap_or_default())
+            }
+            Self::File(index) => Ok(index.posting(key)?.map(|posting| within(&posting.rows)).unwrap_or_default()),
+        }
     }
 
-    fn rows(&self, key: &Key) -> Result<Vec<u32>, ReadError> {
-        Ok(self.posting(key)?.map(|posting| posting.rows).unwrap_or_default())
-    }
-
-    fn any_of(&self, keys: impl Iterator<Item = Key>) -> Result<Vec<u32>, ReadError> {
-        keys.map(|key| self.rows(&key)).collect::<Result<Vec<_>, _>>().map(union)
+    fn any_of(&self, keys: impl Iterator<Item = Key>, among: &Range<u32>) -> Result<Vec<u32>, ReadError> {
+        keys.map(|key| self.rows(&key, among)).collect::<Result<Vec<_>, _>>().map(union)
     }
 }
 

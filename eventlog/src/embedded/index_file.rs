@@ -10,7 +10,7 @@ use super::disk::{Access, DiskFile, Folder};
 use super::error::read_io;
 use super::fields::Fields;
 use super::happened::Happened;
-use super::index::{Key, MemoryIndex, Posting};
+use super::index::{Contents, Key, Posting};
 use super::segment::Header;
 use crate::{EventId, LogId, ReadError};
 
@@ -48,16 +48,17 @@ impl FileIndex {
         folder: &Folder,
         header: &Header,
         segment_bytes: u64,
-        index: &MemoryIndex,
+        contents: Contents<'_>,
     ) -> std::io::Result<Self> {
         let name = name(header.number);
         let unfinished = format!("{name}.unfinished");
+        let rows = contents.offsets.len() as u64;
         let file = folder.open(&unfinished, Access::Empty)?;
-        file.write_all_at(&to_bytes(header, segment_bytes, index), 0)?;
+        file.write_all_at(&to_bytes(header, segment_bytes, contents), 0)?;
         file.sync_all()?;
         folder.rename(&unfinished, &name)?;
         folder.sync()?;
-        Self::open(folder, header, segment_bytes, index.offsets.len() as u64)
+        Self::open(folder, header, segment_bytes, rows)
             .ok_or_else(|| std::io::Error::other(format!("{name} cannot be read back")))
     }
 
@@ -237,43 +238,45 @@ fn numbers(bytes: &[u8]) -> Vec<u32> {
     bytes.as_chunks::<4>().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect()
 }
 
-fn to_bytes(header: &Header, segment_bytes: u64, index: &MemoryIndex) -> Vec<u8> {
-    let mut ids: Vec<(&[u8; 16], u32)> = index.ids.iter().map(|(id, row)| (id.as_uuid().as_bytes(), *row)).collect();
-    ids.sort_unstable();
-    let mut keys: Vec<(&Key, &Posting)> = index.postings.iter().collect();
-    keys.sort_unstable_by_key(|(key, _)| *key);
+fn to_bytes(header: &Header, segment_bytes: u64, contents: Contents<'_>) -> Vec<u8> {
+    let Contents { offsets, mut ids, postings, happened } = contents;
+    // Ids are made in the order of time for the most part, and so are lists of them: a sort that finds the runs has little to do.
+    ids.sort_by_key(|(id, _)| u128::from_be_bytes(*id));
+    let keys = postings.sorted();
     let mut bloom = vec![0; ((ids.len() + keys.len()) * BLOOM_BITS_PER_KEY).div_ceil(8).max(8)];
-    ids.iter().for_each(|(id, _)| bloom_add(&mut bloom, id.as_slice()));
-    keys.iter().for_each(|(key, _)| bloom_add(&mut bloom, key.as_bytes()));
+    let bits = Bits::of(bloom.len());
+    ids.iter().for_each(|(id, _)| bloom_add(&mut bloom, &bits, id));
+    keys.iter().for_each(|(key, _)| bloom_add(&mut bloom, &bits, key.as_bytes()));
 
-    let mut body = Vec::new();
-    index.offsets.iter().for_each(|offset| body.extend(offset.to_le_bytes()));
+    let mut body = Vec::with_capacity(offsets.len() * 4 + ids.len() * ID_BYTES as usize + keys.len() * 8);
+    offsets.iter().for_each(|offset| body.extend_from_slice(&offset.to_le_bytes()));
     for (id, row) in &ids {
-        body.extend(id.as_slice());
-        body.extend(row.to_le_bytes());
+        body.extend_from_slice(id);
+        body.extend_from_slice(&row.to_le_bytes());
     }
     let entries_at = (HEADER_BYTES + bloom.len() + body.len() + keys.len() * 8) as u64;
     let mut entries = Vec::new();
     for (key, posting) in &keys {
-        body.extend((entries_at + entries.len() as u64).to_le_bytes());
+        body.extend_from_slice(&(entries_at + entries.len() as u64).to_le_bytes());
         put_entry(&mut entries, key, posting);
     }
     body.append(&mut entries);
     let table: Vec<u8> = body.chunks(BLOCK_BYTES).flat_map(|block| crc32c::crc32c(block).to_le_bytes()).collect();
-    let file_bytes = (HEADER_BYTES + bloom.len() + body.len() + table.len()) as u64;
-    let mut bytes = MAGIC.to_vec();
+    let file_bytes = HEADER_BYTES + bloom.len() + body.len() + table.len();
+    let mut bytes = Vec::with_capacity(file_bytes);
+    bytes.extend(MAGIC);
     bytes.extend(header.log.as_uuid().as_bytes());
-    for number in [header.number, header.base.get(), segment_bytes, file_bytes] {
+    for number in [header.number, header.base.get(), segment_bytes, file_bytes as u64] {
         bytes.extend(number.to_le_bytes());
     }
-    for count in [index.offsets.len(), ids.len(), keys.len(), bloom.len()] {
+    for count in [offsets.len(), ids.len(), keys.len(), bloom.len()] {
         bytes.extend(u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes());
     }
     let checksum = crc32c::crc32c_append(crc32c::crc32c_append(crc32c::crc32c(&bytes), &bloom), &table);
     bytes.extend(checksum.to_le_bytes());
-    bytes.extend(index.happened.to_bytes());
-    bytes.extend(bloom);
-    bytes.extend(body);
+    bytes.extend(happened.to_bytes());
+    bytes.append(&mut bloom);
+    bytes.append(&mut body);
     bytes.extend(table);
     bytes
 }
@@ -291,15 +294,35 @@ fn hash(key: &[u8]) -> u64 {
     key.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
-fn bloom_bits(bytes: usize, key: &[u8]) -> impl Iterator<Item = u64> {
-    let hash = hash(key);
-    let step = (hash >> 33) | 1;
-    let bits = (bytes as u64 * 8).max(1);
-    (0..BLOOM_HASHES).map(move |index| hash.wrapping_add(step.wrapping_mul(index)) % bits)
+/// The bits of a Bloom filter. A remainder by their number is taken seven times for each key, without a division.
+struct Bits {
+    count: u64,
+    /// 2⁶⁴ / `count`, at most one too small.
+    inverse: u64,
 }
 
-fn bloom_add(bloom: &mut [u8], key: &[u8]) {
-    for bit in bloom_bits(bloom.len(), key) {
+impl Bits {
+    fn of(bytes: usize) -> Self {
+        let count = (bytes as u64 * 8).max(1);
+        Self { count, inverse: u64::MAX / count }
+    }
+
+    fn remainder(&self, number: u64) -> u64 {
+        let quotient = ((u128::from(number) * u128::from(self.inverse)) >> 64) as u64;
+        // The quotient is right or one too small.
+        let rest = number - quotient * self.count;
+        if rest < self.count { rest } else { rest - self.count }
+    }
+
+    fn of_key(&self, key: &[u8]) -> impl Iterator<Item = u64> {
+        let hash = hash(key);
+        let step = (hash >> 33) | 1;
+        (0..BLOOM_HASHES).map(move |index| self.remainder(hash.wrapping_add(step.wrapping_mul(index))))
+    }
+}
+
+fn bloom_add(bloom: &mut [u8], bits: &Bits, key: &[u8]) {
+    for bit in bits.of_key(key) {
         if let Some(byte) = bloom.get_mut((bit / 8) as usize) {
             *byte |= 1 << (bit % 8);
         }
@@ -307,5 +330,24 @@ fn bloom_add(bloom: &mut [u8], key: &[u8]) {
 }
 
 fn bloom_holds(bloom: &[u8], key: &[u8]) -> bool {
-    bloom_bits(bloom.len(), key).all(|bit| bloom.get((bit / 8) as usize).is_some_and(|byte| byte >> (bit % 8) & 1 == 1))
+    Bits::of(bloom.len())
+        .of_key(key)
+        .all(|bit| bloom.get((bit / 8) as usize).is_some_and(|byte| byte >> (bit % 8) & 1 == 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::Bits;
+
+    proptest! {
+        #[test]
+        fn a_remainder_is_that_of_a_division(bytes in prop_oneof![0..100_usize, 0..1_usize << 32], number in any::<u64>()) {
+            let bits = Bits::of(bytes);
+            for number in [number, number % (bits.count * 3), u64::MAX - number % 3, bits.count - 1, bits.count] {
+                prop_assert_eq!(bits.remainder(number), number % bits.count);
+            }
+        }
+    }
 }

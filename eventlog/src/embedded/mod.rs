@@ -414,6 +414,18 @@ fn recover(folder: &Folder, options: &Options) -> Result<(Recovered, watch::Send
     Ok((recovered, announce, store))
 }
 
+/// How many records at the end of the log are read where one stands. They were written a moment ago, and lie in memory: to hand such a read to another thread takes longer than the
+/// read.
+const NEAR: u64 = 64;
+
+/// A page forward.
+async fn page_from(store: &Arc<Store>, from: Position, filter: Filter, limit: PageLimit) -> Result<Page, ReadError> {
+    if store.tail().get().saturating_sub(from.get()) <= NEAR {
+        return store.read(from, Direction::Forward, &filter, limit);
+    }
+    blocking(Arc::clone(store), move |store| store.read(from, Direction::Forward, &filter, limit)).await
+}
+
 /// Reads files away from the threads that run tasks.
 async fn blocking<T: Send + 'static>(
     store: Arc<Store>,
@@ -437,8 +449,7 @@ struct Pages(Arc<Store>);
 
 impl PageSource for Pages {
     async fn page(&self, from: Position, filter: &Filter, limit: PageLimit) -> Result<Page, ReadError> {
-        let filter = filter.clone();
-        blocking(Arc::clone(&self.0), move |store| store.read(from, Direction::Forward, &filter, limit)).await
+        page_from(&self.0, from, filter.clone(), limit).await
     }
 }
 
@@ -470,7 +481,11 @@ impl EventLog for EmbeddedLog {
         filter: Filter,
         limit: usize,
     ) -> BoxFuture<'_, Result<Page, ReadError>> {
-        Box::pin(self.blocking(move |store| store.read(from, direction, &filter, PageLimit::of(limit))))
+        let limit = PageLimit::of(limit);
+        match direction {
+            Direction::Forward => Box::pin(page_from(&self.store, from, filter, limit)),
+            Direction::Backward => Box::pin(self.blocking(move |store| store.read(from, direction, &filter, limit))),
+        }
     }
 
     fn read_stream(

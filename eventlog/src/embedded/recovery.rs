@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::codec::{Stored, UNFIT, View, read_view, record_bytes};
 use super::disk::{Access, DiskFile, Folder, Lock};
 use super::error::OpenError;
-use super::index::{Index, Indexed, MemoryIndex};
+use super::index::{Collected, Index, Indexed, MemoryIndex};
 use super::index_file::FileIndex;
 use super::mark::{self, Mark, MarkFile};
 use super::names::Names;
@@ -78,11 +78,13 @@ pub(super) struct Walk {
     pub(super) stopped: &'static str,
 }
 
-/// Walks over every batch of a segment from its start, as long as they validate. Whoever visits the records validates their names.
-pub(super) fn walk(
+/// Walks over every batch of a segment from its start, as long as they validate. Whoever visits the records validates their names, and is shown the memory
+/// that they are in; `used` gives back memory for the next batch.
+fn walk<M: From<Vec<u8>> + AsRef<[u8]>>(
     file: &dyn DiskFile,
     header: &Header,
-    mut visit: impl FnMut(&View<'_>, &Bytes, u64) -> Result<(), OpenError>,
+    used: impl Fn(M) -> Vec<u8>,
+    mut visit: impl FnMut(&View<'_>, &M, u64) -> Result<(), OpenError>,
 ) -> Result<Walk, OpenError> {
     let name = segment::name(header.number);
     let failed = || OpenError::io("reading", &name);
@@ -95,8 +97,9 @@ pub(super) fn walk(
         undeclared: Vec::new(),
         stopped: "",
     };
+    let mut memory = Vec::new();
     loop {
-        let found = segment::batch_at(file, file_bytes, walk.offset, header.seed()).map_err(failed())?;
+        let found = segment::batch_at(file, file_bytes, walk.offset, header.seed(), memory).map_err(failed())?;
         let (batch, records, mut at, next) = match found {
             Found::Nothing(reason) => return Ok(Walk { stopped: reason, ..walk }),
             Found::Batch { header, records, records_at, next } => (header, records, records_at, next),
@@ -110,7 +113,7 @@ pub(super) fn walk(
         if !batch.known {
             return Err(OpenError::corrupt(walk.next, &name, "a batch has flags that this version does not know"));
         }
-        let records = Bytes::from(records);
+        let records = M::from(records);
         let mut rest = records.as_ref();
         for _ in 0..batch.count {
             let view = read_view(rest, header.seed()).map_err(|reason| OpenError::corrupt(walk.next, &name, reason))?;
@@ -133,6 +136,7 @@ pub(super) fn walk(
             return Err(OpenError::corrupt(walk.next, &name, "a batch holds more than its records"));
         }
         walk.offset = next;
+        memory = used(records);
     }
 }
 
@@ -143,19 +147,22 @@ pub(super) fn walk_records(
     mut visit: impl FnMut(Stored, u64) -> Result<(), OpenError>,
 ) -> Result<Walk, OpenError> {
     let mut names = Names::keeping();
-    walk(file, header, |view, shared, offset| {
+    // The payloads keep the memory.
+    let used = |_: Bytes| Vec::new();
+    walk(file, header, used, |view, shared, offset| {
         let stored = view.stored(&mut names, shared.slice_ref(view.payload));
         visit(stored.ok_or_else(|| OpenError::corrupt(view.position, &segment::name(header.number), UNFIT))?, offset)
     })
 }
 
 /// [`walk`] that indexes the records.
-fn walk_index(file: &dyn DiskFile, header: &Header, index: &mut MemoryIndex) -> Result<Walk, OpenError> {
+fn walk_index(file: &dyn DiskFile, header: &Header, mut push: impl FnMut(Indexed<'_>, u32)) -> Result<Walk, OpenError> {
     let mut names = Names::keeping();
-    walk(file, header, |view, _, offset| {
+    let used = |memory: Vec<u8>| memory;
+    walk(file, header, used, |view, _, offset| {
         let corrupt = |reason| OpenError::corrupt(view.position, &segment::name(header.number), reason);
         let offset = u32::try_from(offset).map_err(|_| corrupt("the segment is larger than 4 GiB"))?;
-        index.push(Indexed::of_view(view, &mut names).ok_or_else(|| corrupt(UNFIT))?, offset);
+        push(Indexed::of_view(view, &mut names).ok_or_else(|| corrupt(UNFIT))?, offset);
         Ok(())
     })
 }
@@ -425,7 +432,7 @@ fn closed_segments(
 /// The index of a closed segment, from its records.
 fn built_index(folder: &Folder, opened: &Opened, next: &Header, bytes: u64) -> Result<FileIndex, OpenError> {
     let (name, header) = (opened.name(), &opened.header);
-    let mut index = MemoryIndex::with_room((next.base.get() - header.base.get()).min(MAX_ROOM));
+    let mut index = Collected::with_room((next.base.get() - header.base.get()).min(MAX_ROOM));
     let walk = match &opened.sealed {
         Some(sealed) => sealed::walk(sealed, |stored| {
             // Records of sealed segments have no offset; the row stands in its place.
@@ -433,10 +440,10 @@ fn built_index(folder: &Folder, opened: &Opened, next: &Header, bytes: u64) -> R
             index.push(Indexed::of_record(&stored.record), u32::try_from(row).unwrap_or(u32::MAX));
             Ok(())
         })?,
-        None => walk_index(opened.file.as_ref(), header, &mut index)?,
+        None => walk_index(opened.file.as_ref(), header, |record, offset| index.push(record, offset))?,
     };
     check_sealed(&walk, Some(next), &name)?;
-    FileIndex::write(folder, header, bytes, &index).map_err(OpenError::io("writing the index of", &name))
+    FileIndex::write(folder, header, bytes, index.contents()).map_err(OpenError::io("writing the index of", &name))
 }
 
 /// Walks over every record of a segment, sealed or not.
@@ -519,7 +526,7 @@ fn last_segment(
     let name = segment::name(header.number);
     let failed = |action| OpenError::io(action, &name);
     let mut index = MemoryIndex::default();
-    let walk = walk_index(reader.as_ref(), header, &mut index)?;
+    let walk = walk_index(reader.as_ref(), header, |record, offset| index.push(record, offset))?;
     damage_at_tail(reader.as_ref(), header, &walk, known)?;
     let (file, _) = segment::open(folder, header.number, Access::Write)?;
     let torn = segment::bytes_in_use(file.as_ref(), walk.offset).map_err(failed("reading"))?;

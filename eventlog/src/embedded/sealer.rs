@@ -299,7 +299,7 @@ impl Sealer {
         let replaced = sealed::replace(&self.folder, &source, &next.header, cache, &mut |bytes| pace.spend(bytes))?;
         let after = replaced.sealed.trailer.file_bytes;
         // The index on disk was that of the old file. Until the new one is there, the one in memory serves.
-        let index = match FileIndex::write(&self.folder, &segment.header, after, &replaced.index) {
+        let index = match FileIndex::write(&self.folder, &segment.header, after, replaced.index.contents()) {
             Ok(index) => Index::File(index),
             Err(error) => {
                 tracing::warn!(segment = %segment.name, %error, "the index of a sealed segment could not be written");

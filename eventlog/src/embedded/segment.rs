@@ -182,8 +182,14 @@ pub(super) enum Found {
     Nothing(&'static str),
 }
 
-/// Reads the batch at this offset.
-pub(super) fn batch_at(file: &dyn DiskFile, file_bytes: u64, offset: u64, seed: u32) -> std::io::Result<Found> {
+/// Reads the batch at this offset, into memory that was used before or that is empty.
+pub(super) fn batch_at(
+    file: &dyn DiskFile,
+    file_bytes: u64,
+    offset: u64,
+    seed: u32,
+    used: Vec<u8>,
+) -> std::io::Result<Found> {
     let mut bytes = [0; BATCH_HEADER];
     if file.read_up_to(&mut bytes, offset)? < BATCH_HEADER {
         return Ok(Found::Nothing("the file ends"));
@@ -194,8 +200,11 @@ pub(super) fn batch_at(file: &dyn DiskFile, file_bytes: u64, offset: u64, seed: 
     if end > file_bytes || header.count == 0 {
         return Ok(Found::Nothing("the batch header does not fit"));
     }
-    let mut records = Vec::new();
-    if file.read_append(&mut records, header.length as usize, records_at)? < header.length as usize {
+    let length = header.length as usize;
+    // A read fills what memory there is: much more than is needed would be read in vain.
+    let mut records = if used.capacity() / 2 <= length { used } else { Vec::new() };
+    records.clear();
+    if file.read_append(&mut records, length, records_at)? < length {
         return Ok(Found::Nothing("the file ends within the batch"));
     }
     if batch_checksum(&bytes, &records, seed) != header.checksum {
@@ -220,7 +229,7 @@ pub(super) fn later_batch(
         for (index, block) in window.get(..read).unwrap_or_default().chunks(BATCH_ALIGNMENT as usize).enumerate() {
             if block.starts_with(&BATCH_MAGIC)
                 && let Found::Batch { header, .. } =
-                    batch_at(file, file_bytes, at + index as u64 * BATCH_ALIGNMENT, seed)?
+                    batch_at(file, file_bytes, at + index as u64 * BATCH_ALIGNMENT, seed, Vec::new())?
                 && header.durable_upto > position
             {
                 return Ok(Some(header));

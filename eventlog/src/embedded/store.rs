@@ -484,6 +484,10 @@ enum Rows {
     Listed(Vec<u32>),
 }
 
+/// How many rows are looked through first for each that is wanted, and by how much more each time that they were too few.
+const FIRST_STRETCH: u32 = 16;
+const STRETCH_GROWTH: u32 = 8;
+
 /// The first `limit` rows of one segment in the direction, below `end`, that match.
 fn rows_of(
     segment: &Segment,
@@ -508,10 +512,25 @@ fn rows_of(
         let taken = (high - low).min(u32::try_from(limit).unwrap_or(u32::MAX));
         return Ok(Rows::Run(if direction == Direction::Forward { low } else { high - taken }, taken));
     }
-    let matching = index.matching(query, high)?;
-    let matching = matching.get(matching.partition_point(|row| *row < low)..).unwrap_or_default();
-    Ok(Rows::Listed(match direction {
-        Direction::Forward => matching.iter().copied().take(limit).collect(),
-        Direction::Backward => matching.iter().rev().copied().take(limit).collect(),
-    }))
+    // A page near the end of a segment must not look at all of it, so that rows are looked through in stretches, longer ones as long as few match.
+    let (mut low, mut high, mut stretch) =
+        (low, high, u32::try_from(limit).unwrap_or(u32::MAX).saturating_mul(FIRST_STRETCH));
+    let mut listed = Vec::new();
+    while low < high && listed.len() < limit {
+        let wanted = limit - listed.len();
+        match direction {
+            Direction::Forward => {
+                let end = low.saturating_add(stretch).min(high);
+                listed.extend(index.matching(query, &(low..end))?.into_iter().take(wanted));
+                low = end;
+            }
+            Direction::Backward => {
+                let start = high.saturating_sub(stretch).max(low);
+                listed.extend(index.matching(query, &(start..high))?.into_iter().rev().take(wanted));
+                high = start;
+            }
+        }
+        stretch = stretch.saturating_mul(STRETCH_GROWTH);
+    }
+    Ok(Rows::Listed(listed))
 }

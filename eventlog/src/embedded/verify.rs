@@ -141,7 +141,7 @@ fn verify_folder(folder: &Folder, each: &mut dyn FnMut(&Record)) -> Result<Verif
 fn completed_meanwhile(file: &dyn DiskFile, header: &Header, offset: u64) -> Result<bool, OpenError> {
     let failed = || OpenError::io("reading", &segment::name(header.number));
     let file_bytes = file.len().map_err(failed())?;
-    let found = segment::batch_at(file, file_bytes, offset, header.seed()).map_err(failed())?;
+    let found = segment::batch_at(file, file_bytes, offset, header.seed(), Vec::new()).map_err(failed())?;
     Ok(matches!(found, segment::Found::Batch { .. }))
 }
 

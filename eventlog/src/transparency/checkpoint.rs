@@ -132,7 +132,7 @@ impl SignedCheckpoint {
     pub fn sign(checkpoint: Checkpoint, signer: &dyn Signer) -> Result<Self, CheckpointError> {
         let mut note = Note::new(checkpoint.body().as_bytes(), &[]).map_err(CheckpointError::Sign)?;
         note.add_sigs(&[signer]).map_err(CheckpointError::Sign)?;
-        Ok(Self { checkpoint, note: text(&note)? })
+        Ok(Self { checkpoint, note: text_of(&note)? })
     }
 
     /// Reads a note, and takes it only when the key of its log has signed it.
@@ -146,7 +146,7 @@ impl SignedCheckpoint {
         if checkpoint.origin.as_str() != key.name() {
             return Err(CheckpointError::Origin { found: checkpoint.origin, expected: key.name().to_owned() });
         }
-        Ok(Self { checkpoint, note: text(&note)? })
+        Ok(Self { checkpoint, note: text_of(&note)? })
     }
 
     /// What it says.
@@ -179,7 +179,7 @@ impl SignedCheckpoint {
     }
 }
 
-fn parse(bytes: &[u8]) -> Result<Note, CheckpointError> {
+pub(super) fn parse(bytes: &[u8]) -> Result<Note, CheckpointError> {
     if bytes.len() > MAX_CHECKPOINT_BYTES {
         return Err(CheckpointError::Note);
     }
@@ -190,12 +190,12 @@ fn body(note: &Note) -> Result<Checkpoint, CheckpointError> {
     Checkpoint::parse(std::str::from_utf8(note.text()).map_err(|_| CheckpointError::Note)?)
 }
 
-fn text(note: &Note) -> Result<String, CheckpointError> {
+pub(super) fn text_of(note: &Note) -> Result<String, CheckpointError> {
     String::from_utf8(note.to_bytes()).map_err(|_| CheckpointError::Note)
 }
 
 /// The signatures of the note that this key has made.
-fn verified(note: &Note, key: Box<dyn Verifier>) -> Result<Vec<Signature>, CheckpointError> {
+pub(super) fn verified(note: &Note, key: Box<dyn Verifier>) -> Result<Vec<Signature>, CheckpointError> {
     let refused = CheckpointError::Signature { key: key.name().to_owned() };
     match note.verify(&VerifierList::new(vec![key])) {
         Ok((signatures, _of_others)) => Ok(signatures),

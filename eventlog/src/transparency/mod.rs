@@ -23,6 +23,7 @@ mod notary;
 mod path;
 mod proof_file;
 mod source;
+mod statement;
 #[cfg(test)]
 mod test_log;
 mod tile;
@@ -38,6 +39,7 @@ pub use notary::{Covered, Notary, NotaryError, Options, Proof, WaitError};
 pub use path::{ProofError, check_consistency, check_inclusion};
 pub use proof_file::{ProofFile, ProofFileError};
 pub use source::LeafSource;
+pub use statement::{StatementError, open_statement};
 pub use tile::{TILE_WIDTH, TileId, TileIndex};
 pub use tiled::TreeError;
 

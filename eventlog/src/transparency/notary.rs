@@ -13,8 +13,8 @@ use super::key::LogKey;
 use super::source::LeafSource;
 use super::tiled::{TiledTree, TreeError};
 use super::{
-    Checkpoint, CheckpointError, KeyError, Origin, ProofError, SignedCheckpoint, TILE_WIDTH, TileId, VerifierKey,
-    check_consistency,
+    Checkpoint, CheckpointError, KeyError, Origin, ProofError, SignedCheckpoint, StatementError, TILE_WIDTH, TileId,
+    VerifierKey, check_consistency,
 };
 use crate::embedded::disk::{Disk, LocalDisk};
 use crate::transparency::proof_file::ProofFile;
@@ -268,6 +268,14 @@ impl Notary {
     /// The newest checkpoint that a witness has cosigned since the start.
     pub fn witnessed(&self) -> Option<Arc<SignedCheckpoint>> {
         self.0.published.borrow().witnessed.clone()
+    }
+
+    /// Signs another text with the log's key: a note whose first line says in two words or more what it is, so that nobody takes it for a checkpoint.
+    ///
+    /// # Errors
+    /// [`StatementError`].
+    pub fn sign_statement(&self, text: &str) -> Result<String, StatementError> {
+        super::statement::sign(text, self.0.key.signer())
     }
 
     /// Why nothing is signed any more, when it is so.

@@ -67,13 +67,9 @@ pub(crate) fn ask(models: &Models, index: &CaseIndex, request: &DiagnoseRequest)
         let reason = Text::new("还没有编码过的故障。", "No episode has been coded with a failure mode yet.");
         return Ok(Diagnosis::nothing(None, reason));
     };
-    let curated = crate::words::curated(&models.dictionary, request.as_of);
-    let symptoms = curated.widened(&request.symptoms);
-    let words = curated.position().map(Position::new);
     Ok(index.look(request.as_of, position, |base, experience| {
         models.episodes.read(|episodes, _| {
-            let asking =
-                Asking { past: base.at(position.get()), episodes, position, limit, symptoms: &symptoms, words };
+            let asking = Asking { past: base.at(position.get()), episodes, position, limit };
             asking.answer(experience, request)
         })
     }))
@@ -84,10 +80,6 @@ struct Asking<'a> {
     episodes: &'a Episodes,
     position: Position,
     limit: usize,
-    /// What is seen, with what else means the same in the plant.
-    symptoms: &'a str,
-    /// The version of the plant's words.
-    words: Option<Position>,
 }
 
 impl Asking<'_> {
@@ -95,7 +87,7 @@ impl Asking<'_> {
         let seen = Seen {
             asset: request.asset.as_deref(),
             class: request.class.as_deref(),
-            text: self.symptoms,
+            text: &request.symptoms,
             alarms: &request.alarms,
         };
         let ranking = self.past.rank(&seen, experience);
@@ -117,7 +109,7 @@ impl Asking<'_> {
         let checks = if candidates.is_empty() {
             Vec::new()
         } else {
-            let checks = self.past.checks(&ranking, self.symptoms, &request.alarms, SHOWN_CHECKS);
+            let checks = self.past.checks(&ranking, &request.symptoms, &request.alarms, SHOWN_CHECKS);
             checks.into_iter().map(NextCheck::from).collect()
         };
         let shown = candidates.iter().flat_map(|candidate: &Candidate| &candidate.episodes).chain(&uncoded);
@@ -133,7 +125,7 @@ impl Asking<'_> {
             checks,
             uncoded,
             evidence,
-            made: Made::by(experience, self.words),
+            made: Made::by(experience),
         }
     }
 
@@ -189,11 +181,10 @@ impl Asking<'_> {
 
 impl Made {
     /// Made by the present code and dictionary, and this experience.
-    pub(crate) fn by(experience: Option<&Experience>, words: Option<Position>) -> Self {
+    pub(crate) fn by(experience: Option<&Experience>) -> Self {
         Self {
             code: env!("CARGO_PKG_VERSION").to_owned(),
             dictionary: dictionary::VERSION,
-            words,
             experience: experience.map(|experience| Position::new(experience.through)),
         }
     }

@@ -1,5 +1,4 @@
 use eventlog::Position;
-use projections::folds::dictionary::Dictionary;
 use projections::folds::episodes::Episodes;
 use projections::folds::states::States;
 use projections::{MemoryProjection, Projection};
@@ -14,9 +13,7 @@ pub(crate) async fn models(mill: &Mill) -> Models {
     episodes.apply(&mill.entries, mill.through()).await.unwrap();
     let (mut states, shared_states) = MemoryProjection::<States>::open(None).unwrap();
     states.apply(&mill.entries, mill.through()).await.unwrap();
-    let (mut dictionary, shared_dictionary) = MemoryProjection::<Dictionary>::open(None).unwrap();
-    dictionary.apply(&mill.entries, mill.through()).await.unwrap();
-    Models { episodes: shared, states: shared_states, dictionary: shared_dictionary }
+    Models { episodes: shared, states: shared_states }
 }
 
 pub(crate) async fn index(mill: &Mill) -> CaseIndex {

@@ -21,11 +21,7 @@ impl Knowledge {
     /// [`QuestionError`].
     pub async fn search(&self, request: SearchRequest) -> Result<SearchAnswer, QuestionError> {
         let (cases, asked) = (self.inner.cases.clone(), request.as_of);
-        let curated = crate::words::curated(&self.inner.models.dictionary, asked);
-        self.inner
-            .search
-            .search_expecting(request, curated, move |words| crate::coding::expected(&cases, asked, words))
-            .await
+        self.inner.search.search_expecting(request, move |words| crate::coding::expected(&cases, asked, words)).await
     }
 
     /// Which failure mode, mechanism, cause and item a text would be coded with.

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use eventlog::EventLog;
-use projections::folds::dictionary::Dictionary;
 use projections::folds::episodes::Episodes;
 use projections::folds::states::States;
 use projections::{ProjectionError, ProjectionSet, Runner, Shared};
@@ -36,8 +35,6 @@ pub struct Models {
     pub episodes: Shared<Episodes>,
     /// States of machines and set-points.
     pub states: Shared<States>,
-    /// The words of the plant.
-    pub dictionary: Shared<Dictionary>,
 }
 
 /// The projections that must run for the knowledge to follow the log.

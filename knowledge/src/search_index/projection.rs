@@ -1,15 +1,12 @@
 //! The index as a projection.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use eventlog::{BoxFuture, Digest, Filter, Position};
 use parking_lot::RwLock;
 use projections::{Entry, Projection, ProjectionError, Rebuildable};
-use retrieval::vectors::Embedder;
-use tokio_util::sync::CancellationToken;
 
-use super::meaning::Meaning;
 use super::query::SearchIndex;
 use super::store::Store;
 use crate::versions;
@@ -28,21 +25,12 @@ pub(super) fn stamp() -> String {
 /// The file that names the generation that counts.
 const GENERATION_FILE: &str = "generation";
 
-/// The store that counts now; a rebuild puts another one there. Beside it the vectors of its records, where there is a model.
-pub(super) struct Cell(pub RwLock<Arc<Store>>, pub OnceLock<Arc<Meaning>>);
-
-impl Cell {
-    /// Tells the vectors that readers may see more.
-    fn grown(&self) {
-        if let Some(meaning) = self.1.get() {
-            meaning.told();
-        }
-    }
-}
+/// The store that counts now; a rebuild puts another one there.
+pub(super) struct Cell(pub RwLock<Arc<Store>>);
 
 /// The search index as the runner holds it.
 pub struct SearchProjection {
-    pub(super) cell: Arc<Cell>,
+    cell: Arc<Cell>,
     root: Option<PathBuf>,
     generation: u64,
 }
@@ -65,27 +53,11 @@ impl SearchProjection {
     fn open_generation(root: Option<PathBuf>, generation: u64) -> Result<Self, ProjectionError> {
         let dir = root.as_deref().map(|root| folder(root, generation));
         let store = Store::open(dir.as_deref(), &stamp()).map_err(error)?;
-        Ok(Self { cell: Arc::new(Cell(RwLock::new(store), OnceLock::new())), root, generation })
+        Ok(Self { cell: Arc::new(Cell(RwLock::new(store))), root, generation })
     }
 
     fn store(&self) -> Arc<Store> {
         Arc::clone(&self.cell.0.read())
-    }
-
-    /// Records are also found by what they mean, by this model; `worth` is what that is worth beside words. Once, before anything is asked. The future
-    /// makes the vectors, and runs until `cancel`.
-    ///
-    /// # Errors
-    /// [`ProjectionError::Store`] when the file of vectors fails.
-    pub fn embedded(
-        &self,
-        embedder: Arc<dyn Embedder>,
-        worth: f32,
-        cancel: CancellationToken,
-    ) -> Result<impl Future<Output = ()> + Send + use<>, ProjectionError> {
-        let meaning = Meaning::open(embedder, worth, self.root.as_deref()).map_err(error)?;
-        let meaning = Arc::clone(self.cell.1.get_or_init(|| Arc::new(meaning)));
-        Ok(meaning.follow(Arc::clone(&self.cell), cancel))
     }
 }
 
@@ -141,21 +113,13 @@ impl Projection for SearchProjection {
 
     fn apply<'a>(&'a mut self, entries: &'a [Entry], through: Position) -> BoxFuture<'a, Result<(), ProjectionError>> {
         let store = self.store();
-        let (entries, cell) = (entries.to_vec(), Arc::clone(&self.cell));
-        Box::pin(async move {
-            blocking(move || store.apply(&entries, through, &stamp())).await?;
-            cell.grown();
-            Ok(())
-        })
+        let entries = entries.to_vec();
+        Box::pin(blocking(move || store.apply(&entries, through, &stamp())))
     }
 
     fn flush(&mut self) -> BoxFuture<'_, Result<(), ProjectionError>> {
-        let (store, cell) = (self.store(), Arc::clone(&self.cell));
-        Box::pin(async move {
-            blocking(move || store.flush(&stamp())).await?;
-            cell.grown();
-            Ok(())
-        })
+        let store = self.store();
+        Box::pin(blocking(move || store.flush(&stamp())))
     }
 
     fn digest(&mut self) -> BoxFuture<'_, Result<Digest, ProjectionError>> {
@@ -191,7 +155,6 @@ impl Rebuildable for SearchProjection {
                 old.doom(folder(root, self.generation));
             }
             self.generation = rebuilt.generation;
-            self.cell.grown();
             Ok(())
         })
     }

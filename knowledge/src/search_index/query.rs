@@ -4,11 +4,9 @@ use std::sync::Arc;
 
 use domain::Text;
 use eventlog::Position;
-use retrieval::curated::Curated;
-use retrieval::index::{Expected, Facet, Filter, IndexError, Question, Snippets, Weights};
+use retrieval::index::{Expected, Facet, Filter, IndexError, Question, Snippets};
 
 use super::document::{nanoseconds, texts};
-use super::meaning::{Meaning, NEAREST, VectorReach};
 use super::projection::{Cell, NAME, stamp};
 use super::store::{self, Snapshot, Store};
 use super::{Hit, SearchAnswer, SearchRequest};
@@ -50,20 +48,17 @@ impl SearchIndex {
     /// # Errors
     /// [`QuestionError`].
     pub async fn search(&self, request: SearchRequest) -> Result<SearchAnswer, QuestionError> {
-        self.search_expecting(request, Curated::default(), |_| Expected::new()).await
+        self.search_expecting(request, |_| Expected::new()).await
     }
 
-    /// Searches, also by what means the same in the plant, and prefers what coding expects of the words that are searched for.
+    /// Searches, and prefers what coding expects of the words that are searched for.
     pub(crate) async fn search_expecting(
         &self,
         request: SearchRequest,
-        curated: Curated,
         expect: impl FnOnce(&str) -> Expected + Send + 'static,
     ) -> Result<SearchAnswer, QuestionError> {
-        let (store, meaning) = (self.store(), self.cell.1.get().cloned());
-        tokio::task::spawn_blocking(move || search(&store, meaning.as_deref(), &request, &curated, expect))
-            .await
-            .map_err(failed)?
+        let store = self.store();
+        tokio::task::spawn_blocking(move || search(&store, &request, expect)).await.map_err(failed)?
     }
 }
 
@@ -127,9 +122,7 @@ fn invalid(field: &'static str, reason: impl Into<String>) -> QuestionError {
 
 fn search(
     store: &Store,
-    meaning: Option<&Meaning>,
     request: &SearchRequest,
-    curated: &Curated,
     expect: impl FnOnce(&str) -> Expected,
 ) -> Result<SearchAnswer, QuestionError> {
     let asked_words = request.q.as_deref().map(str::trim).filter(|words| !words.is_empty());
@@ -148,23 +141,18 @@ fn search(
         (Some(words), None) => Some(words.to_owned()),
         (None, like) => like.clone(),
     };
-    let (near, vectors) = match (meaning, words.as_deref()) {
-        (Some(meaning), Some(text)) => near(meaning, text, newest_or(&snapshot, position)),
-        _ => (Vec::new(), None),
-    };
     let question = words.as_deref().map(|text| Question {
         text,
-        expected: expect(&curated.widened(text)),
-        weights: meaning.map(|meaning| Weights { near: meaning.worth, ..Weights::of(text) }),
+        expected: expect(text),
+        weights: None,
         except: request.similar.as_ref().map(RecordId::as_str),
-        near,
-        curated: Some(curated),
+        ..Question::default()
     });
     let filter = filter(&snapshot, position, request)?;
     let found = snapshot.view.search(&filter, question.as_ref(), (offset, limit), &request.facets).map_err(broken)?;
     let more = offset + found.hits.len() < found.total && offset + limit < MAX_OFFSET;
     let next_cursor = (more && !found.hits.is_empty()).then(|| format!("{position}.{}", offset + limit));
-    let snippets = words.as_deref().map(|words| Snippets::new(&snapshot.view, words, Some(curated)));
+    let snippets = words.as_deref().map(|words| Snippets::new(&snapshot.view, words, None));
     let mut items = Vec::with_capacity(found.hits.len());
     for hit in found.hits {
         let record = versions::decode(&hit.body).map_err(failed)?;
@@ -173,22 +161,7 @@ fn search(
     }
     let facets = found.facets.into_iter().map(|(facet, counts)| (facet.to_owned(), counts)).collect();
     let total = u64::try_from(found.total).unwrap_or(u64::MAX);
-    let dictionary = words.is_some().then(|| curated.version());
-    Ok(SearchAnswer { items, next_cursor, total, facets, as_of, vectors, dictionary })
-}
-
-/// The versions whose meaning is near, by key, and how far vectors reach. Where the model fails, words answer alone, and the answer names no vectors.
-fn near(meaning: &Meaning, text: &str, position: u64) -> (Vec<(String, f32)>, Option<VectorReach>) {
-    match meaning.vectors.nearest(text, position, NEAREST) {
-        Ok((near, first_missing)) => {
-            let near = near.into_iter().map(|near| (near.key, near.similarity)).collect();
-            (near, Some(meaning.reach(first_missing)))
-        }
-        Err(error) => {
-            tracing::warn!(%error, "a question is answered without vectors");
-            (Vec::new(), None)
-        }
-    }
+    Ok(SearchAnswer { items, next_cursor, total, facets, as_of })
 }
 
 /// What a record said at the position: what others are to be like.

@@ -1,9 +1,5 @@
-use std::sync::Arc;
-
 use eventlog::Position;
 use projections::Projection;
-use retrieval::vectors::{EmbedError, Embedder};
-use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::record::RecordId;
@@ -229,71 +225,4 @@ async fn an_index_that_is_damaged_or_of_another_version_is_built_anew() {
     std::fs::write(&store, bytes).unwrap();
     let (projection, _index) = SearchProjection::open(Some(dir.path())).unwrap();
     assert_eq!(projection.checkpoint(), Position::START);
-}
-
-/// A model whose vectors count letters and characters: no meaning, but something to follow.
-struct Letters;
-
-impl Embedder for Letters {
-    fn identity(&self) -> &str {
-        "letters@1"
-    }
-
-    fn dimensions(&self) -> usize {
-        32
-    }
-
-    fn document(&self, text: &str) -> Result<Vec<f32>, EmbedError> {
-        let mut vector = vec![0.01; 32];
-        for character in text.chars() {
-            vector[character as usize % 32] += 1.0;
-        }
-        Ok(vector)
-    }
-
-    fn question(&self, text: &str) -> Result<Vec<f32>, EmbedError> {
-        self.document(text)
-    }
-}
-
-#[tokio::test]
-async fn vectors_follow_the_index_and_an_answer_says_how_far_they_reach() {
-    let mill = Mill::looms();
-    let (mut projection, index) = SearchProjection::open(None).unwrap();
-    let cancel = CancellationToken::new();
-    let following = tokio::spawn(projection.embedded(Arc::new(Letters), 0.5, cancel.clone()).unwrap());
-    let ask = || index.search(SearchRequest { q: Some("轴承异响".to_owned()), ..SearchRequest::default() });
-    feed(&mut projection, &mill, 1_000).await;
-    projection.flush().await.unwrap();
-    let reached = async {
-        loop {
-            let answer = ask().await.unwrap();
-            let vectors = answer.vectors.clone().unwrap();
-            assert_eq!(vectors.model, "letters@1");
-            if vectors.through == answer.as_of {
-                return answer;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    let answer = tokio::time::timeout(std::time::Duration::from_secs(60), reached).await.unwrap();
-    assert!(answer.as_of.is_some() && !answer.items.is_empty());
-    assert!(answer.items[0].record.id.to_string().contains("B-"), "words still decide");
-    let digest = projection.cell.1.get().unwrap().vectors.digest();
-    let (mut again, _) = SearchProjection::open(None).unwrap();
-    let following_again = tokio::spawn(again.embedded(Arc::new(Letters), 0.5, cancel.clone()).unwrap());
-    feed(&mut again, &mill, 3).await;
-    again.flush().await.unwrap();
-    let meaning = Arc::clone(again.cell.1.get().unwrap());
-    let end = projection.checkpoint().get();
-    let same = async {
-        while meaning.vectors.reach() < end {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(std::time::Duration::from_secs(60), same).await.unwrap();
-    assert_eq!(meaning.vectors.digest(), digest, "batches never show");
-    cancel.cancel();
-    following.await.unwrap();
-    following_again.await.unwrap();
 }

@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::{compared, stop_rate};
+use crate::operating::regimes::RegimeSpan;
 use crate::operating::{OperatingModels, pieces};
 use crate::{AsOf, Fact};
 
@@ -44,13 +45,26 @@ pub struct StopEffect {
     pub kind: StopKind,
     /// The rate after the change by that before it.
     pub against_before: Option<Effect>,
-    /// The rate after the change by that of the regime: of this product at this asset, up to the change.
+    /// The rate in `compared` by that in `baseline`.
     pub against_baseline: Option<Effect>,
     /// The probability of `against_before`, adjusted for everything that was compared (Benjamini and Hochberg).
     pub q_value: Option<f64>,
     /// Whether it is a discovery at the asked rate.
     pub is_discovery: bool,
 }
+
+/// What a baseline is a baseline of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "of", content = "regime")]
+pub enum BaselineOf {
+    /// Of the same product at the same asset.
+    Product,
+    /// Of this regime, in which the machine ran for most of the time after the change.
+    Regime(String),
+}
+
+/// When assets were in which regime, each by time; an asset that is not in it has no known regime.
+pub type RegimeTimes = BTreeMap<AssetId, Vec<RegimeSpan>>;
 
 /// A change with what followed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -81,16 +95,20 @@ pub struct ChangeRecord {
     pub before: Performance,
     /// After the change, while the same product was woven.
     pub after: Performance,
-    /// The same product at the same asset, in all time that was known up to the change.
+    /// What `baseline` is the baseline of: the regime, where it is known and was woven in before, else the product.
+    pub baseline_of: BaselineOf,
+    /// What was done up to the change: in the regime, as far back as regimes are known; or with the product at the same asset, in all time that was known.
     pub baseline: Performance,
+    /// What is compared with the baseline: what was done after the change, in the regime where the baseline is one of a regime.
+    pub compared: Performance,
     /// How stops changed.
     pub effects: Vec<StopEffect>,
     /// Where the log says so: the change.
     pub position: Position,
 }
 
-/// The changes in a window of event time, the latest first, each with what followed.
-pub fn changes(models: OperatingModels<'_>, request: &ChangeRequest) -> Vec<ChangeRecord> {
+/// The changes in a window of event time, the latest first, each with what followed: against the baseline of the regime where it is known, of the product elsewhere.
+pub fn changes(models: OperatingModels<'_>, request: &ChangeRequest, regimes: &RegimeTimes) -> Vec<ChangeRecord> {
     let as_of = request.as_of;
     let assets = models.states.assets_with_set_points();
     let mut found: Vec<(Timestamp, &Fact<SetPointChanged>)> = Vec::new();
@@ -110,7 +128,8 @@ pub fn changes(models: OperatingModels<'_>, request: &ChangeRequest) -> Vec<Chan
         by_asset.entry(&fact.value.asset).or_default().push((time, fact));
     }
     let of_asset = |(asset, changed): (&AssetId, Vec<(Timestamp, &Fact<SetPointChanged>)>)| {
-        records(models, request, asset, &changed)
+        let spans = regimes.get(asset).map(Vec::as_slice).unwrap_or_default();
+        records(models, request, (asset, spans), &changed)
     };
     let mut records: Vec<ChangeRecord> = by_asset.into_iter().flat_map(of_asset).collect();
     records.sort_by_key(|record| std::cmp::Reverse((record.time, record.position)));
@@ -147,7 +166,7 @@ impl Windows {
 fn records(
     models: OperatingModels<'_>,
     request: &ChangeRequest,
-    asset: &AssetId,
+    (asset, spans): (&AssetId, &[RegimeSpan]),
     changed: &[(Timestamp, &Fact<SetPointChanged>)],
 ) -> Vec<ChangeRecord> {
     let as_of = request.as_of;
@@ -160,45 +179,74 @@ fn records(
         facts.filter_map(|other| Some((other.time?, &other.value))).collect();
     let windows: Vec<Windows> =
         changed.iter().map(|(at, _)| Windows::around(*at, request.window, &others, newest.time)).collect();
-    let cuts: Vec<Timestamp> =
+    let mut cuts: Vec<Timestamp> =
         windows.iter().flat_map(|windows| [windows.before_from, windows.at, windows.after_to]).collect();
     let end = cuts.iter().copied().max().unwrap_or(first);
+    cuts.extend(spans.iter().flat_map(|span| [span.from, span.to]));
     let span = pieces::Span { from: first, to: end, horizon: newest.time };
     let all = pieces::of_asset(models, asset, &[], span, &cuts, as_of);
-    changed.iter().zip(windows).map(|((_, fact), windows)| record(fact, windows, &all, &others)).collect()
+    changed.iter().zip(windows).map(|((_, fact), windows)| record(fact, windows, (&all, spans), &others)).collect()
+}
+
+/// The regime at a time.
+fn regime_at(spans: &[RegimeSpan], at: Timestamp) -> Option<&str> {
+    let last = spans.partition_point(|span| span.from <= at).checked_sub(1)?;
+    spans.get(last).filter(|span| at < span.to).map(|span| span.regime.as_str())
+}
+
+/// The regime in which a machine ran for more than half of the running time of these pieces.
+fn regime_of<'a>(spans: &'a [RegimeSpan], pieces: &[&pieces::Piece<'_>]) -> Option<&'a str> {
+    let mut seconds: BTreeMap<&str, f64> = BTreeMap::new();
+    for piece in pieces {
+        if let Some(regime) = regime_at(spans, piece.from) {
+            *seconds.entry(regime).or_default() += piece.figures.production_s;
+        }
+    }
+    let all = pieces.iter().fold(0.0, |sum, piece| sum + piece.figures.production_s);
+    let (regime, longest) = seconds.into_iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
+    (2.0 * longest > all).then_some(regime)
+}
+
+/// The sum of pieces.
+fn sum<'a>(pieces: impl IntoIterator<Item = &'a pieces::Piece<'a>>) -> Performance {
+    pieces.into_iter().fold(Performance::default(), |mut sum, piece| {
+        sum += piece.figures;
+        sum
+    })
 }
 
 fn record(
     fact: &Fact<SetPointChanged>,
     windows: Windows,
-    all: &[pieces::Piece<'_>],
+    (all, spans): (&[pieces::Piece<'_>], &[RegimeSpan]),
     others: &[(Timestamp, &SetPointChanged)],
 ) -> ChangeRecord {
     let change = &fact.value;
     let Windows { before_from, at, after_to } = windows;
     let woven = || all.iter().rev().find(|piece| piece.from <= at)?.product.cloned();
     let product = change.product.clone().or_else(woven);
-    let (mut before, mut after, mut baseline) =
-        (Performance::default(), Performance::default(), Performance::default());
-    for piece in all.iter().filter(|piece| piece.product == product.as_ref() && piece.from < after_to) {
-        if piece.from >= at {
-            after += piece.figures;
-            continue;
-        }
-        baseline += piece.figures;
-        if piece.from >= before_from {
-            before += piece.figures;
+    let own: Vec<&pieces::Piece<'_>> =
+        all.iter().filter(|piece| piece.product == product.as_ref() && piece.from < after_to).collect();
+    let (earlier, later) = own.split_at(own.partition_point(|piece| piece.from < at));
+    let before = sum(earlier.iter().copied().filter(|piece| piece.from >= before_from));
+    let after = sum(later.iter().copied());
+    let (mut baseline_of, mut baseline, mut compared_part) = (BaselineOf::Product, sum(earlier.iter().copied()), after);
+    if let Some(regime) = regime_of(spans, later) {
+        let within = |pieces: &[&pieces::Piece<'_>]| {
+            sum(pieces.iter().copied().filter(|piece| regime_at(spans, piece.from) == Some(regime)))
+        };
+        // A regime that was new with the change has no baseline of its own.
+        let known = within(earlier);
+        if known.picks > 0.0 {
+            (baseline_of, baseline, compared_part) = (BaselineOf::Regime(regime.to_owned()), known, within(later));
         }
     }
-    let effect = |kind: StopKind| {
-        let rate = stop_rate(&after, kind);
-        StopEffect {
-            kind,
-            against_before: compared(rate, stop_rate(&before, kind)),
-            against_baseline: compared(rate, stop_rate(&baseline, kind)),
-            q_value: None,
-            is_discovery: false,
-        }
+    let effect = |kind: StopKind| StopEffect {
+        kind,
+        against_before: compared(stop_rate(&after, kind), stop_rate(&before, kind)),
+        against_baseline: compared(stop_rate(&compared_part, kind), stop_rate(&baseline, kind)),
+        q_value: None,
+        is_discovery: false,
     };
     let same_moment = others.iter().filter(|(other, value)| *other == at && value.parameter != change.parameter);
     ChangeRecord {
@@ -216,7 +264,9 @@ fn record(
         effects: [StopKind::Warp, StopKind::Weft, StopKind::Mechanical, StopKind::Other].map(effect).to_vec(),
         before,
         after,
+        baseline_of,
         baseline,
+        compared: compared_part,
         position: fact.position,
     }
 }

@@ -12,7 +12,7 @@ mod crews;
 mod tests;
 
 pub use best::{BestRequest, ValueRecord, best_values};
-pub use changes::{ChangeRecord, ChangeRequest, StopEffect, changes};
+pub use changes::{BaselineOf, ChangeRecord, ChangeRequest, RegimeTimes, StopEffect, changes};
 pub use crews::{CrewRecord, CrewRequest, Crews, Difference, Trait, crews};
 
 use domain::performance::Performance;

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::operating::regimes::RegimeSpan;
 use crate::operating::{ByShift, OperatingModels};
 use crate::testing::{entry, history, logged, time};
 use crate::{AsOf, Folds};
@@ -97,7 +98,7 @@ fn improved() -> Vec<(i64, Event)> {
 #[test]
 fn a_change_is_shown_with_what_followed() {
     let folds = given(improved());
-    let found = changes(models(&folds), &change_request());
+    let found = changes(models(&folds), &change_request(), &RegimeTimes::new());
     assert_eq!(found.len(), 1);
     let record = &found[0];
     assert_eq!((record.product.as_ref().unwrap().as_str(), record.to), ("poplin", 5.2));
@@ -114,10 +115,10 @@ fn a_change_is_shown_with_what_followed() {
     let mut events = improved();
     events.extend([(2_500, set("warp_tension", 20.0)), (2_000, set("nozzle_pressure", 3.0))]);
     let folds = given(events);
-    let found = changes(models(&folds), &change_request());
+    let found = changes(models(&folds), &change_request(), &RegimeTimes::new());
     assert_eq!(found[0].after_to, minute(2_500));
     assert_eq!(found[0].together_with, [Code::new("nozzle_pressure").unwrap()]);
-    assert!(changes(models(&folds), &ChangeRequest { limit: 0, ..change_request() }).is_empty());
+    assert!(changes(models(&folds), &ChangeRequest { limit: 0, ..change_request() }, &RegimeTimes::new()).is_empty());
 }
 
 #[test]
@@ -125,8 +126,38 @@ fn a_change_that_does_nothing_is_no_discovery() {
     let stops: Vec<i64> = (1..200).map(|i| i * 20 + 5).collect();
     let mut events = weaving(40, &stops, |_| 60_000);
     events.push((2_000, set("air_pressure", 5.2)));
-    let found = changes(models(&given(events)), &change_request());
+    let found = changes(models(&given(events)), &change_request(), &RegimeTimes::new());
     assert!(found[0].effects.iter().all(|effect| !effect.is_discovery), "{:?}", found[0].effects);
+}
+
+fn span(from: i64, to: i64, regime: &str) -> RegimeSpan {
+    RegimeSpan { from: minute(from), to: minute(to), regime: regime.to_owned() }
+}
+
+#[test]
+fn what_followed_is_compared_within_the_regime_where_it_is_known() {
+    // Humid until minute 1000: a stop each 20 minutes; dry from then on: one each 200, before the change at minute 2000 and after it.
+    let stops: Vec<i64> = (1..50).map(|i| i * 20 + 5).chain((5..20).map(|i| i * 200 + 105)).collect();
+    let mut events = weaving(40, &stops, |_| 60_000);
+    events.push((2_000, set("air_pressure", 5.2)));
+    let folds = given(events);
+    let baseline = |times: &RegimeTimes| {
+        let record = changes(models(&folds), &change_request(), times).remove(0);
+        let weft = record.effects.iter().find(|effect| effect.kind == StopKind::Weft).unwrap().against_baseline;
+        (record.baseline_of, record.baseline.weft.counted, record.compared.weft.counted, weft.unwrap())
+    };
+    // Against all time before, the change seems to have helped; against the same air it did nothing.
+    let (of, stops, _, effect) = baseline(&RegimeTimes::new());
+    assert!(of == BaselineOf::Product && stops == 54 && effect.high < 0.5, "{of:?} {stops} {effect:?}");
+    let asset = AssetId::new("L07").unwrap();
+    let times = RegimeTimes::from([(asset.clone(), vec![span(0, 1_000, "humid"), span(1_000, 3_600, "dry")])]);
+    let (of, stops, compared, effect) = baseline(&times);
+    assert_eq!((of, stops, compared), (BaselineOf::Regime("dry".to_owned()), 5, 8));
+    assert!(effect.low < 1.0 && 1.0 < effect.high, "{effect:?}");
+    // A regime that is new, one that does not last, and another asset's have no baseline to offer.
+    for spans in [vec![span(2_000, 4_000, "new")], vec![span(1_000, 2_500, "short")], Vec::new()] {
+        assert_eq!(baseline(&RegimeTimes::from([(asset.clone(), spans)])).0, BaselineOf::Product);
+    }
 }
 
 fn best_request() -> BestRequest {
@@ -225,7 +256,9 @@ proptest! {
             }
         }
         let answers = |folds: &Folds, as_of: AsOf| {
-            let changed = changes(models(folds), &ChangeRequest { parameter: None, as_of, ..change_request() });
+            let request = ChangeRequest { parameter: None, as_of, ..change_request() };
+            let times = RegimeTimes::from([(AssetId::new("A0").unwrap(), vec![span(0, 9_000, "one"), span(9_000, 20_000, "two")])]);
+            let changed = (changes(models(folds), &request, &RegimeTimes::new()), changes(models(folds), &request, &times));
             let values = best_values(models(folds), &BestRequest { parameter: None, as_of, ..best_request() });
             let request = CrewRequest { by: ByShift::Crew, product: None, from: time(0), to: time(400), as_of, false_discovery_rate: 0.1, min_picks: 1.0 };
             format!("{changed:?} {values:?} {:?}", crews(models(folds), &request, &|_, _, _| true).unwrap())

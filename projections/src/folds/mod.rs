@@ -24,4 +24,5 @@ pub mod shifts;
 pub mod states;
 pub mod statistics;
 pub mod upkeep;
+pub mod warnings;
 pub mod webhooks;

@@ -3,8 +3,13 @@
 //! A pure join of read models at a position: states say what a machine did, rolls what it made, beams which style, shifts who worked, alarms and work orders when
 //! somebody came. Time is cut where any of these changes, and every piece is booked once.
 
+pub mod deviations;
+pub mod observed;
 pub(crate) mod pieces;
+pub mod regimes;
 
+#[cfg(test)]
+mod regimes_tests;
 #[cfg(test)]
 mod tests;
 

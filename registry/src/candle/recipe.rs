@@ -5,6 +5,7 @@ use domain::events::{DatasetColumn, Port};
 use domain::ids::Code;
 use domain::units::Unit;
 use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
 
 use super::train::{Samples, TrainConfig, TrainError, Trained, train_autoencoder, train_mlp};
 use crate::error::RegistryError;
@@ -35,9 +36,31 @@ pub struct Recipe {
     /// The columns that come out; none for an autoencoder.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<String>,
+    /// What a row must be like to be learnt from; all of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<Bounds>,
     /// How.
     #[serde(default)]
     pub config: TrainConfig,
+}
+
+/// The column of a dataset whose value must lie above and below something for the row to count. A row whose cell is empty does not count.
+#[skip_serializing_none]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bounds {
+    /// The column, in its own unit.
+    pub column: String,
+    /// Greater than this.
+    pub above: Option<f64>,
+    /// Less than this.
+    pub below: Option<f64>,
+}
+
+impl Bounds {
+    fn hold(&self, value: f64) -> bool {
+        self.above.is_none_or(|above| value > above) && self.below.is_none_or(|below| value < below)
+    }
 }
 
 impl Recipe {
@@ -67,18 +90,32 @@ impl Recipe {
             }
             _ => {}
         }
-        let time = std::iter::once(TIME_COLUMN.to_owned());
-        let wanted: Vec<String> = time.chain(self.features.iter().chain(&self.targets).cloned()).collect();
+        for (index, Bounds { column, above, below }) in self.only.iter().enumerate() {
+            if !columns.iter().any(|known| known.name == *column) {
+                let reason = format!("the dataset has no column {column:?}");
+                return Err(RegistryError::invalid(format!("only[{index}].column"), reason));
+            }
+            if above.is_none() && below.is_none() {
+                return Err(RegistryError::invalid(format!("only[{index}]"), "write above, below, or both"));
+            }
+        }
+        let learnt = 1 + self.features.len() + self.targets.len();
+        let conditions = self.only.iter().map(|bounds| &bounds.column);
+        let named = self.features.iter().chain(&self.targets).chain(conditions).cloned();
+        let wanted: Vec<String> = std::iter::once(TIME_COLUMN.to_owned()).chain(named).collect();
         let rows = datasets::numbers(file, &wanted)?;
-        let mut rows: Vec<Vec<f64>> = rows.into_iter().filter_map(|row| row.into_iter().collect()).collect();
+        let counts =
+            |row: &Vec<f64>| row.iter().skip(learnt).zip(&self.only).all(|(value, bounds)| bounds.hold(*value));
+        let rows = rows.into_iter().filter_map(|row| row.into_iter().collect::<Option<Vec<f64>>>());
+        let mut rows: Vec<Vec<f64>> = rows.filter(counts).collect();
         // The file has one asset after the other. The sort keeps that order among rows of one time.
         rows.sort_by(|a, b| a.first().partial_cmp(&b.first()).unwrap_or(std::cmp::Ordering::Equal));
         let (mut inputs, mut outputs) = (Vec::new(), Vec::new());
         for row in &rows {
             let (_, values) = row.split_at(1.min(row.len()));
-            let (features, targets) = values.split_at(self.features.len().min(values.len()));
+            let (features, rest) = values.split_at(self.features.len().min(values.len()));
             inputs.extend_from_slice(features);
-            outputs.extend_from_slice(targets);
+            outputs.extend(rest.iter().take(self.targets.len()));
         }
         let inputs = Samples::new(features, inputs)?;
         let trained = match self.trainer {

@@ -25,7 +25,7 @@ const PROMPT_TYPE: &str = "_mlflow_prompt_type";
 const PROMPT_TEXT: &str = "mlflow.prompt.text";
 
 /// The types of the events that messages are about, or need to know of.
-pub(crate) const TYPES: [&str; 8] = [
+pub(crate) const TYPES: [&str; 10] = [
     "model.registered",
     "model.renamed",
     "model.described",
@@ -34,6 +34,8 @@ pub(crate) const TYPES: [&str; 8] = [
     "model.tag_removed",
     "model.alias_set",
     "model.alias_removed",
+    "warning.raised",
+    "warning.cleared",
 ];
 
 /// The models that a follower has met.
@@ -92,13 +94,13 @@ impl Contexts {
         self.models.clear();
     }
 
-    /// What a receiver is told about an entry; nothing, when it is no news of the registry. Entries of [`TYPES`] come in log order.
+    /// What a receiver is told about an entry; nothing, when it is no news. Entries of [`TYPES`] come in log order.
     ///
     /// # Errors
     /// [`ReadError`] when the model's stream cannot be read.
     pub(crate) async fn notice(&mut self, entry: &Entry) -> Result<Option<Notice>, ReadError> {
         let Some(event) = entry.event() else { return Ok(None) };
-        let Some(model) = model_of(event) else { return Ok(None) };
+        let Some(model) = model_of(event) else { return Ok(warning(event)) };
         let mut context = match self.models.remove(model) {
             Some(context) => context,
             None => self.context_before(entry).await?,
@@ -184,6 +186,17 @@ fn model_of(event: &Event) -> Option<&ModelName> {
         Event::AliasRemoved(event) => Some(&event.model),
         _ => None,
     }
+}
+
+/// A warning is told as its event says it: once when it is raised, and once when it is over.
+fn warning(event: &Event) -> Option<Notice> {
+    let action = match event {
+        Event::WarningRaised(_) => WebhookAction::Created,
+        Event::WarningCleared(_) => WebhookAction::Deleted,
+        _ => return None,
+    };
+    let data = serde_json::from_slice(&event.encode().ok()?).ok()?;
+    Some(notice(WebhookEntity::Warning, action, data))
 }
 
 fn notice(entity: WebhookEntity, action: WebhookAction, data: Value) -> Notice {

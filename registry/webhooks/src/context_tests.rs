@@ -111,3 +111,13 @@ async fn prompts_are_told_as_prompts() {
         prompt_alias.deleted {"alias":"live","name":"greeting prompt"}
     "#]].assert_eq(&told(&mill.log, Position::START).await);
 }
+
+#[tokio::test]
+async fn a_warning_is_told_when_it_begins_and_when_it_ends() {
+    let mill = Mill::new();
+    let evidence = json!({ "value": 6.0, "threshold": 5.0, "from": "2026-03-02T04:10:00Z", "to": "2026-03-02T05:10:00Z", "since": "2026-03-02T05:10:00Z", "positions": [3] });
+    let raised = json!({ "warning": "w", "rule": "R", "revision": 2, "asset": "L1", "mode": "BEA", "horizon_s": 60, "evidence": evidence });
+    let cleared = json!({ "warning": "w", "rule": "R", "asset": "L1", "by": "calm" });
+    mill.append([event("warning.raised", raised), event("warning.cleared", cleared)]).await;
+    expect![[""]].assert_eq(&told(&mill.log, Position::START).await);
+}

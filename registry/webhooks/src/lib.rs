@@ -1,9 +1,9 @@
-//! Webhooks: who is told what happens in the registry, and how each message gets there.
+//! Webhooks: who is told what happens in the registry and which warnings are raised, and how each message gets there.
 //!
 //! What it does: it decides the commands that make, change and delete webhooks; it follows the log, and sends each of them a message for each event that it asked for,
 //! in MLflow's form and signed as MLflow signs.
 //!
-//! What it does not do: it makes no other webhook than those of the registry, and serves no address.
+//! What it does not do: it serves no address.
 //!
 //! Invariants:
 //! - **At least once, in order.** A webhook's position in the log moves on when its receiver has answered with 2xx, and is on disk before the next message leaves. A message that is sent again

@@ -23,7 +23,7 @@ pub const TIMESTAMP_HEADER: &str = "X-MLflow-Timestamp";
 pub const POSITION_HEADER: &str = "X-Millwright-Position";
 
 /// Every trigger there is, in the order of the entities.
-pub const TRIGGERS: [WebhookTrigger; 14] = {
+pub const TRIGGERS: [WebhookTrigger; 16] = {
     use WebhookAction::{Created, Deleted, Set};
     use WebhookEntity as E;
     const fn on(entity: WebhookEntity, action: WebhookAction) -> WebhookTrigger {
@@ -44,6 +44,8 @@ pub const TRIGGERS: [WebhookTrigger; 14] = {
         on(E::PromptVersionTag, Deleted),
         on(E::PromptAlias, Created),
         on(E::PromptAlias, Deleted),
+        on(E::Warning, Created),
+        on(E::Warning, Deleted),
     ]
 };
 
@@ -59,6 +61,7 @@ pub const fn entity_name(entity: WebhookEntity) -> &'static str {
         WebhookEntity::PromptTag => "prompt_tag",
         WebhookEntity::PromptVersionTag => "prompt_version_tag",
         WebhookEntity::PromptAlias => "prompt_alias",
+        WebhookEntity::Warning => "warning",
     }
 }
 
@@ -76,7 +79,7 @@ pub const fn action_name(action: WebhookAction) -> &'static str {
 pub struct Notice {
     /// What it is.
     pub trigger: WebhookTrigger,
-    /// What MLflow says about it.
+    /// What MLflow says about it; of a warning, what its event says.
     pub data: Value,
 }
 
@@ -163,6 +166,25 @@ fn example(trigger: WebhookTrigger) -> Value {
         }
         (E::PromptAlias, A::Deleted) => json!({ "name": "example_prompt", "alias": "example_alias" }),
         (E::PromptAlias, _) => json!({ "name": "example_prompt", "alias": "example_alias", "version": "1" }),
+        (E::Warning, A::Deleted) => {
+            json!({ "warning": "example_warning", "rule": "example_rule", "asset": "example_asset", "by": "calm" })
+        }
+        (E::Warning, _) => json!({
+            "warning": "example_warning",
+            "rule": "example_rule",
+            "revision": 1,
+            "asset": "example_asset",
+            "mode": "example_mode",
+            "horizon_s": 172_800,
+            "evidence": {
+                "value": 6.2,
+                "threshold": 5.0,
+                "from": "2026-03-02T04:10:00Z",
+                "to": "2026-03-02T05:10:00Z",
+                "since": "2026-03-02T05:10:00Z",
+                "positions": [17],
+            },
+        }),
     }
 }
 

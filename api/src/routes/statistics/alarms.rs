@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use utoipa::IntoParams;
 
 use super::super::common::{parse_optional_time, to_json};
-use super::{Basis, Records, id, limit, window};
+use super::{Basis, OneRecord, id, limit, window};
 use crate::auth::{Caller, Permission};
 use crate::extract::Query;
 use crate::problem::Problem;
@@ -37,12 +37,12 @@ pub struct StandingParameters {
 
 /// The alarms that stand: active, or over and not acknowledged; and those that are shelved, suppressed or out of service.
 #[utoipa::path(get, path = "/api/v1/alarms", tag = "plant", params(StandingParameters),
-    responses((status = 200, body = Records), (status = "4XX", body = Problem)))]
+    responses((status = 200, body = OneRecord), (status = "4XX", body = Problem)))]
 pub async fn standing(
     State(app): State<App>,
     caller: Caller,
     Query(parameters): Query<StandingParameters>,
-) -> Result<axum::Json<Records>, Problem> {
+) -> Result<axum::Json<OneRecord>, Problem> {
     caller.must(Permission::ReadKnowledge)?;
     let asset = id("asset", parameters.asset.as_ref(), AssetId::new)?;
     let at = parse_optional_time("at", parameters.at.as_ref())?.unwrap_or_else(Timestamp::now);
@@ -59,7 +59,7 @@ pub async fn standing(
             "kept_back": to_json(&kept_back.collect::<Vec<_>>())?,
         }))
     })?;
-    basis.records(&items)
+    basis.one(&items)
 }
 
 /// Which window.
@@ -81,12 +81,12 @@ pub struct PerformanceParameters {
 
 /// Rates by area, floods, bad actors, chattering, fleeting and stale alarms, and groups with their first-up alarm.
 #[utoipa::path(get, path = "/api/v1/alarms/performance", tag = "knowledge", params(PerformanceParameters),
-    responses((status = 200, body = Records), (status = "4XX", body = Problem)))]
+    responses((status = 200, body = OneRecord), (status = "4XX", body = Problem)))]
 pub async fn performance(
     State(app): State<App>,
     caller: Caller,
     Query(parameters): Query<PerformanceParameters>,
-) -> Result<axum::Json<Records>, Problem> {
+) -> Result<axum::Json<OneRecord>, Problem> {
     caller.must(Permission::ReadKnowledge)?;
     let (from, to) = window(parameters.from.as_ref(), parameters.to.as_ref(), 1)?;
     let limit = limit(parameters.limit)?;
@@ -109,7 +109,7 @@ pub async fn performance(
             assess(&activations, (from, to), &places, limit)
         })
     })?;
-    basis.records(&items)
+    basis.one(&items)
 }
 
 /// The figures of a window. What had been raised before it burdens it only when it has become stale.

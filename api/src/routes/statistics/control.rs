@@ -3,10 +3,11 @@
 use axum::extract::State;
 use domain::ids::{AssetId, Code, MaterialId};
 use jiff::SignedDuration;
-use projections::control::{BestRequest, ChangeRequest, best_values, changes};
+use projections::control::{BestRequest, ChangeRequest, RegimeTimes, best_values, changes};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::regimes::{DEFAULT_DAYS, regime_times};
 use super::{Basis, Records, amount, false_discovery_rate, id, limit, window, with_operating};
 use crate::auth::{Caller, Permission};
 use crate::extract::Query;
@@ -28,6 +29,9 @@ pub struct ChangesParameters {
     pub to: Option<String>,
     /// How many hours are looked before and after a change; 24, when absent. Another change at the asset ends a window sooner.
     pub window_hours: Option<f64>,
+    /// What stops are compared with beside the window before: `regime`, for which the asset must be named (the default where it is), or `product`. Regimes are learnt from 7 days before `from`
+    /// to `to`; where none is known, the product's baseline takes its place, and the record says so.
+    pub baseline: Option<String>,
     /// The share of discoveries that may be false; 0.05, when absent.
     pub false_discovery_rate: Option<f64>,
     /// How many, up to 1000, the latest first.
@@ -38,7 +42,18 @@ pub struct ChangesParameters {
     pub min_position: Option<u64>,
 }
 
-/// Each set-point change with what followed: stops before and after it, and against the regime's baseline.
+/// Which baseline is asked for: whether regimes are learnt.
+fn by_regime(baseline: Option<&str>, asset: Option<&AssetId>) -> Result<bool, Problem> {
+    match baseline {
+        None => Ok(asset.is_some()),
+        Some("product") => Ok(false),
+        Some("regime") if asset.is_some() => Ok(true),
+        Some("regime") => Err(Problem::invalid("asset", "regimes are learnt for one asset: name it")),
+        Some(other) => Err(Problem::invalid("baseline", format!("{other:?} is neither regime nor product"))),
+    }
+}
+
+/// Each set-point change with what followed: stops before and after it, and against the baseline of the regime or the product.
 #[utoipa::path(get, path = "/api/v1/knowledge/control/changes", tag = "knowledge", params(ChangesParameters),
     responses((status = 200, body = Records), (status = "4XX", body = Problem)))]
 pub async fn what_followed(
@@ -55,9 +70,22 @@ pub async fn what_followed(
     let parameter = id("parameter", parameters.parameter.as_ref(), Code::new)?;
     let false_discovery_rate = false_discovery_rate(parameters.false_discovery_rate)?;
     let limit = limit(parameters.limit)?;
+    let by_regime = by_regime(parameters.baseline.as_deref(), asset.as_ref())?;
     let mut basis = Basis::of(&app, parameters.as_of, parameters.min_position).await?;
+    let regimes = match asset.clone().filter(|_| by_regime) {
+        Some(asset) => {
+            let learnt_from = SignedDuration::try_from_secs_f64(DEFAULT_DAYS * 86_400.0)
+                .ok()
+                .and_then(|days| from.checked_sub(days).ok())
+                .unwrap_or(from);
+            let reach = to.checked_add(window).unwrap_or(to);
+            regime_times(&app, &mut basis, asset, (learnt_from, reach)).await?
+        }
+        None => RegimeTimes::new(),
+    };
     let records = with_operating(&app, &mut basis, |models, as_of| {
-        changes(models, &ChangeRequest { asset, parameter, from, to, window, as_of, false_discovery_rate, limit })
+        let request = ChangeRequest { asset, parameter, from, to, window, as_of, false_discovery_rate, limit };
+        changes(models, &request, &regimes)
     });
     basis.records(&records)
 }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::super::common::parse_optional_time;
-use super::{Basis, Records, amount, id};
+use super::{Basis, OneRecord, Records, amount, id};
 use crate::auth::{Caller, Permission};
 use crate::extract::Query;
 use crate::problem::Problem;
@@ -93,12 +93,12 @@ pub async fn times(
 
 /// How long things last: mean time between failures with bounds, survival, Weibull. Preventive replacements and the present moment are suspensions.
 #[utoipa::path(get, path = "/api/v1/knowledge/maintenance/reliability", tag = "knowledge", params(EpisodesParameters),
-    responses((status = 200, body = Records), (status = "4XX", body = Problem)))]
+    responses((status = 200, body = OneRecord), (status = "4XX", body = Problem)))]
 pub async fn lives(
     State(app): State<App>,
     caller: Caller,
     Query(parameters): Query<EpisodesParameters>,
-) -> Result<axum::Json<Records>, Problem> {
+) -> Result<axum::Json<OneRecord>, Problem> {
     caller.must(Permission::ReadKnowledge)?;
     let request = ReliabilityRequest { scope: parameters.scope()?, clock: parameters.clock.unwrap_or_default() };
     let mut basis = Basis::of(&app, parameters.as_of, parameters.min_position).await?;
@@ -109,7 +109,7 @@ pub async fn lives(
             reliability(episodes, states, &request, basis.as_of())
         })
     });
-    basis.records(&found)
+    basis.one(&found)
 }
 
 /// When.

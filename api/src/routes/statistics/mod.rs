@@ -4,10 +4,13 @@
 
 pub mod alarms;
 pub mod control;
+pub mod fmea;
 pub mod maintenance;
 pub mod operating;
 pub mod quality;
+pub mod regimes;
 pub mod shifts;
+pub mod warnings;
 
 use std::collections::BTreeMap;
 
@@ -34,8 +37,21 @@ const MAX_DAYS: i64 = domain::schedule::MAX_DAYS;
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Records {
     /// The records.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Vec<Object>)]
     pub items: serde_json::Value,
+    /// The last position that was taken into account.
+    pub as_of: Option<u64>,
+    /// Each read model that was asked, with the first position that it has not taken in.
+    #[schema(value_type = Object)]
+    pub stores: BTreeMap<&'static str, u64>,
+}
+
+/// One record, with the position that it holds at.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct OneRecord {
+    /// The record.
+    #[schema(value_type = Object)]
+    pub item: serde_json::Value,
     /// The last position that was taken into account.
     pub as_of: Option<u64>,
     /// Each read model that was asked, with the first position that it has not taken in.
@@ -75,14 +91,24 @@ impl Basis {
         }
     }
 
+    /// Keeps the answer at the position that it has now: what is asked afterwards is asked at the same one.
+    fn pin(&mut self) {
+        self.asked = self.last();
+    }
+
     /// What counts. A log without a record is as empty as its newest position.
     fn as_of(&self) -> AsOf {
         self.last().map_or(AsOf::LATEST, AsOf::through)
     }
 
-    fn records<T: Serialize>(self, items: &T) -> Result<axum::Json<Records>, Problem> {
+    fn one<T: Serialize>(self, item: &T) -> Result<axum::Json<OneRecord>, Problem> {
         let as_of = self.last().map(Position::get);
-        Ok(axum::Json(Records { items: to_json(items)?, as_of, stores: self.stores }))
+        Ok(axum::Json(OneRecord { item: to_json(item)?, as_of, stores: self.stores }))
+    }
+
+    fn records<T: Serialize>(self, items: &[T]) -> Result<axum::Json<Records>, Problem> {
+        let as_of = self.last().map(Position::get);
+        Ok(axum::Json(Records { items: to_json(&items)?, as_of, stores: self.stores }))
     }
 }
 

@@ -8,7 +8,7 @@ use projections::operating::{ByShift, OperatingRequest, operating};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{Basis, Records, amount, false_discovery_rate, id, window, with_operating};
+use super::{Basis, OneRecord, Records, amount, false_discovery_rate, id, window, with_operating};
 use crate::auth::{Caller, Permission};
 use crate::extract::Query;
 use crate::problem::Problem;
@@ -18,7 +18,7 @@ impl From<ScheduleError> for Problem {
     fn from(error: ScheduleError) -> Self {
         match error {
             ScheduleError::TooLong { .. } => Self::invalid("from", error),
-            ScheduleError::TimeZone { .. } | ScheduleError::Pattern { .. } => Self::refused(error.to_string()),
+            ScheduleError::TimeZone { .. } | ScheduleError::Pattern { .. } => Self::no_answer(error),
         }
     }
 }
@@ -120,12 +120,12 @@ pub struct CrewsParameters {
 
 /// Crews by loom efficiency, and what the best one does differently, with intervals and a false-discovery bound.
 #[utoipa::path(get, path = "/api/v1/knowledge/operating/crews", tag = "knowledge", params(CrewsParameters),
-    responses((status = 200, body = Records), (status = "4XX", body = Problem)))]
+    responses((status = 200, body = OneRecord), (status = "4XX", body = Problem)))]
 pub async fn best_crew(
     State(app): State<App>,
     caller: Caller,
     Query(parameters): Query<CrewsParameters>,
-) -> Result<axum::Json<Records>, Problem> {
+) -> Result<axum::Json<OneRecord>, Problem> {
     caller.must(Permission::ReadKnowledge)?;
     let (from, to) = window(parameters.from.as_ref(), parameters.to.as_ref(), 30)?;
     let by = match parameters.by.as_deref() {
@@ -144,5 +144,5 @@ pub async fn best_crew(
             crews(models, &request, &|asset, equipment, at| catalog.is_in(asset, equipment, at, as_of))
         })
     })?;
-    basis.records(&found)
+    basis.one(&found)
 }

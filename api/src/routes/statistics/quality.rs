@@ -5,20 +5,20 @@ use axum::http::StatusCode;
 use domain::events::{ControlLimitsFrozen, Event};
 use domain::ids::{AssetId, Code, LotId, MaterialId, OrderId, PersonId};
 use domain::rules::Command;
-use eventlog::EventId;
+use eventlog::{Direction, EventId, Query as LogQuery};
 use jiff::Timestamp;
-use projections::AsOf;
 use projections::folds::quality::QualityScope;
 use projections::quality_control::{
     CauseRequest, ChartError, ChartRecord, ChartRequest, Explained, Measured, QualityModels, causes, chart, grades,
 };
+use projections::{AsOf, Entry};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::super::commands::carry_out;
 use super::super::events::Logged;
-use super::{Basis, Records, false_discovery_rate, id, limit, window};
+use super::{Basis, OneRecord, Records, false_discovery_rate, id, limit, window};
 use crate::auth::{Caller, Permission};
 use crate::extract::{Json, Query};
 use crate::problem::Problem;
@@ -27,8 +27,8 @@ use crate::server::App;
 impl From<ChartError> for Problem {
     fn from(error: ChartError) -> Self {
         match &error {
-            ChartError::NoLimits(reason) => Self::refused(format!("{error}: {reason}")),
-            ChartError::OtherLimits { .. } => Self::refused(error.to_string()),
+            ChartError::NoLimits(reason) => Self::no_answer(format!("{error}: {reason}")),
+            ChartError::OtherLimits { .. } => Self::no_answer(error),
         }
     }
 }
@@ -92,12 +92,12 @@ fn measured(text: &str) -> Result<Measured, Problem> {
 
 /// A control chart with its signals, the dependence of successive values, and the capability.
 #[utoipa::path(get, path = "/api/v1/knowledge/quality/chart", tag = "knowledge", params(ChartParameters),
-    responses((status = 200, body = Records), (status = 422, body = Problem, description = "No limits can be estimated, with the reason"), (status = "4XX", body = Problem)))]
+    responses((status = 200, body = OneRecord), (status = 422, body = Problem, description = "No limits can be estimated, with the reason"), (status = "4XX", body = Problem)))]
 pub async fn control_chart(
     State(app): State<App>,
     caller: Caller,
     Query(parameters): Query<ChartParameters>,
-) -> Result<axum::Json<Records>, Problem> {
+) -> Result<axum::Json<OneRecord>, Problem> {
     caller.must(Permission::ReadKnowledge)?;
     let (from, to) = window(parameters.from.as_ref(), parameters.to.as_ref(), 90)?;
     let measured = measured(&parameters.characteristic)?;
@@ -107,7 +107,7 @@ pub async fn control_chart(
     let record = with_quality(&app, &mut basis, |models, as_of| {
         chart(models, &ChartRequest { measured, product, asset, from, to, as_of })
     })?;
-    basis.records(&record)
+    basis.one(&record)
 }
 
 /// What limits are frozen from.
@@ -151,6 +151,14 @@ pub async fn freeze(
     let product = id("product", body.product.as_ref(), MaterialId::new)?;
     let asset = id("asset", body.asset.as_ref(), AssetId::new)?;
     let person = id("person", body.person.as_ref(), PersonId::new)?;
+    let id = body.id.map_or_else(EventId::generate, EventId::new);
+    // Sent again, the limits are those that were frozen then: more is known by now, and would make others.
+    if let Some(before) = frozen_under(&app, id).await?
+        && (&before.characteristic, &before.product, &before.asset, &before.person)
+            == (&characteristic, &product, &asset, &person)
+    {
+        return carry_out(&app, &caller, Command::from(Event::from(before)), id, Timestamp::now()).await;
+    }
     let mut basis = Basis::default();
     let estimated: ChartRecord = with_quality(&app, &mut basis, |models, as_of| {
         // Limits that were frozen before must not judge the phase that new ones come from.
@@ -175,8 +183,18 @@ pub async fn freeze(
         as_of: basis.last().map_or(0, eventlog::Position::get),
         person,
     };
-    let id = body.id.map_or_else(EventId::generate, EventId::new);
     carry_out(&app, &caller, Command::from(Event::from(frozen)), id, Timestamp::now()).await
+}
+
+/// The limits that were frozen under an id.
+async fn frozen_under(app: &App, id: EventId) -> Result<Option<ControlLimitsFrozen>, Problem> {
+    let Some(position) = app.engine.log.position_of(id).await? else { return Ok(None) };
+    let records = app.engine.log.read(position, Direction::Forward, LogQuery::all(), 1).await?;
+    let entry = records.into_iter().next().map(Entry::decode);
+    Ok(match entry.as_ref().and_then(Entry::event) {
+        Some(Event::ControlLimitsFrozen(frozen)) => Some(frozen.clone()),
+        _ => None,
+    })
 }
 
 /// What is explained.
@@ -202,12 +220,12 @@ pub struct CausesParameters {
 
 /// What goes with a defect: looms, styles, beams, weft lots, people, crews, set-points, ranked with effect sizes and a false-discovery bound.
 #[utoipa::path(get, path = "/api/v1/knowledge/quality/causes", tag = "knowledge", params(CausesParameters),
-    responses((status = 200, body = Records), (status = "4XX", body = Problem)))]
+    responses((status = 200, body = OneRecord), (status = "4XX", body = Problem)))]
 pub async fn ranked_causes(
     State(app): State<App>,
     caller: Caller,
     Query(parameters): Query<CausesParameters>,
-) -> Result<axum::Json<Records>, Problem> {
+) -> Result<axum::Json<OneRecord>, Problem> {
     caller.must(Permission::ReadKnowledge)?;
     let (from, to) = window(parameters.from.as_ref(), parameters.to.as_ref(), 90)?;
     let defect = id("defect", parameters.defect.as_ref(), Code::new)?;
@@ -219,7 +237,7 @@ pub async fn ranked_causes(
         causes(models, &CauseRequest { outcome, from, to, as_of, false_discovery_rate })
     });
     found.causes.truncate(limit);
-    basis.records(&found)
+    basis.one(&found)
 }
 
 /// Which rolls.

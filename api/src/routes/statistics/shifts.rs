@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::super::commands::carry_out;
 use super::super::common::{parse_optional_time, to_json};
 use super::super::events::Logged;
-use super::{Basis, Records, window};
+use super::{Basis, OneRecord, Records, window};
 use crate::auth::{Caller, Permission};
 use crate::extract::{Json, Query};
 use crate::problem::Problem;
@@ -71,13 +71,13 @@ pub struct HandoverParameters {
 
 /// A handover as it would be signed now (`draft`), and as it was signed, with who took it over.
 #[utoipa::path(get, path = "/api/v1/shifts/{shift}/handover", tag = "plant", params(("shift" = String, Path), HandoverParameters),
-    responses((status = 200, body = Records), (status = "4XX", body = Problem)))]
+    responses((status = 200, body = OneRecord), (status = "4XX", body = Problem)))]
 pub async fn draft(
     State(app): State<App>,
     caller: Caller,
     Path(shift): Path<String>,
     Query(parameters): Query<HandoverParameters>,
-) -> Result<axum::Json<Records>, Problem> {
+) -> Result<axum::Json<OneRecord>, Problem> {
     caller.must(Permission::ReadKnowledge)?;
     let shift = ShiftId::new(&shift).map_err(|error| Problem::invalid("shift", error))?;
     let at = parse_optional_time("at", parameters.at.as_ref())?.unwrap_or_else(Timestamp::now);
@@ -93,7 +93,7 @@ pub async fn draft(
             "taken_over": to_json(&taken_over)?,
         }))
     })?;
-    basis.records(&items)
+    basis.one(&items)
 }
 
 /// Who signs.

@@ -26,6 +26,116 @@ fn a_revision_counts_when_somebody_else_has_approved_it() {
         .when("article.draft", draft(3), expect!["refused by article.superseded on article KB: article KB was superseded"]);
 }
 
+fn rule(detection: Value) -> Value {
+    let mut rule = draft(1);
+    rule["kind"] = json!("rule");
+    rule["classes"] = json!(["air-jet-loom"]);
+    rule["detection"] = detection;
+    rule
+}
+
+fn readings(condition: Value) -> Value {
+    let mut whole = json!({"of": "readings", "quantity": "vibration", "statistic": "level", "window_s": 3600, "baseline_s": 86400, "side": "at_least", "threshold": 5.0});
+    for (field, value) in condition.as_object().unwrap() {
+        whole[field] = value.clone();
+    }
+    json!({"mode": "BEA-WEA", "condition": whole, "horizon_s": 172_800})
+}
+
+#[test]
+fn a_detection_that_cannot_run_is_refused_with_the_field() {
+    let check = |draft: Value, expected: expect_test::Expect| {
+        given(&[]).when("article.draft", draft, expected);
+    };
+    let mut no_rule = rule(readings(json!({})));
+    no_rule["kind"] = json!("article");
+    check(no_rule, expect!["refused by article.detection on article KB: article KB: only a rule has a detection"]);
+    check(
+        rule(readings(json!({"window_s": 5}))),
+        expect![
+            "refused by article.detection on article KB: article KB: window_s is 5, not between 6 and 7776000 seconds"
+        ],
+    );
+    check(
+        rule(readings(json!({"window_s": 10_000_000}))),
+        expect![
+            "refused by article.detection on article KB: article KB: window_s is 10000000, not between 6 and 7776000 seconds"
+        ],
+    );
+    check(
+        rule(readings(json!({"statistic": "mean"}))),
+        expect!["refused by article.detection on article KB: article KB: baseline_s does not go with mean"],
+    );
+    check(
+        rule(readings(json!({"baseline_s": null}))),
+        expect!["refused by article.detection on article KB: article KB: level needs baseline_s"],
+    );
+    check(
+        rule(readings(json!({"baseline_s": 600}))),
+        expect![
+            "refused by article.detection on article KB: article KB: baseline_s is 600, not between window_s (3600) and 1228800 seconds"
+        ],
+    );
+    check(
+        rule(readings(json!({"window_s": 60, "baseline_s": 86_400}))),
+        expect![
+            "refused by article.detection on article KB: article KB: baseline_s is 86400, not between window_s (60) and 20480 seconds"
+        ],
+    );
+    let alarms = |codes: Value, at_least: u32| {
+        rule(
+            json!({"mode": "M", "condition": {"of": "alarms", "codes": codes, "window_s": 60, "at_least": at_least}, "horizon_s": 60}),
+        )
+    };
+    check(
+        alarms(json!([]), 1),
+        expect!["refused by article.detection on article KB: article KB: codes must be one or more"],
+    );
+    check(
+        alarms(json!(["E1"]), 0),
+        expect!["refused by article.detection on article KB: article KB: at_least must be one or more"],
+    );
+    let mut nowhere = alarms(json!(["E1*"]), 2);
+    nowhere["classes"] = json!([]);
+    check(
+        nowhere,
+        expect![
+            "refused by article.detection on article KB: article KB: a detection is for an asset or for classes of assets"
+        ],
+    );
+    let mut never = rule(readings(json!({})));
+    never["detection"]["horizon_s"] = json!(0);
+    check(
+        never,
+        expect![
+            "refused by article.detection on article KB: article KB: horizon_s is 0, not between 1 and 7776000 seconds"
+        ],
+    );
+    check(
+        rule(readings(json!({}))),
+        expect![[
+            r#"article.drafted {"article":"KB","revision":1,"kind":"rule","title":{"en":"t"},"body":{},"detection":{"mode":"BEA-WEA","condition":{"of":"readings","quantity":"vibration","statistic":"level","window_s":3600,"baseline_s":86400,"while_running":false,"side":"at_least","threshold":5.0},"hold_s":0,"clear_s":0,"horizon_s":172800},"classes":["air-jet-loom"],"author":"P-1"}"#
+        ]],
+    );
+}
+
+#[test]
+fn a_pattern_of_alarm_codes_ends_in_a_star() {
+    use crate::events::code_matches;
+    use crate::ids::Code;
+    let code = |text: &str| Code::new(text).unwrap();
+    for (pattern, text, expected) in [
+        ("E1", "E1", true),
+        ("E1", "E12", false),
+        ("E1*", "E12", true),
+        ("E1*", "E1", true),
+        ("*", "X", true),
+        ("E1*", "F1", false),
+    ] {
+        assert_eq!(code_matches(&code(pattern), &code(text)), expected, "{pattern} {text}");
+    }
+}
+
 #[test]
 fn an_fmea_sheet_has_rows_with_ranks_from_1_to_10() {
     let mut sheet = draft(1);

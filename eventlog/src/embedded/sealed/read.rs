@@ -21,6 +21,9 @@ use crate::{PayloadState, Position, ReadError, Record};
 /// What a read holds of the chunks of one frame for the next one, about; where they take more, each frame asks the cache.
 const OPEN_BYTES: usize = 64 * 1024 * 1024;
 
+/// The rows that are read at once. Frames of the same signals are put together side by side, chunk by chunk, so that each page is gone to once for all of them.
+const ROWS_AT_ONCE: usize = 8;
+
 /// A sealed segment that is open for reading. What was decoded is kept in the log's cache.
 #[derive(Debug)]
 pub(in crate::embedded) struct SealedFile {
@@ -182,33 +185,67 @@ impl SealedFile {
         mut visit: impl FnMut(Stored) -> Result<(), E>,
     ) -> Result<(), E> {
         let directory = self.directory()?;
-        let mut open: Option<(u32, Arc<Block>)> = None;
-        let mut chunks_open = Vec::new();
+        let mut open = Open::default();
+        for first in rows.clone().step_by(ROWS_AT_ONCE) {
+            let rows = first..=first.saturating_add(ROWS_AT_ONCE as u32 - 1).min(*rows.end());
+            match self.group(&directory, rows.clone(), names, &mut open) {
+                Ok(group) => group.into_iter().try_for_each(&mut visit)?,
+                // One after the other, so that the error is that of the first row that cannot be read.
+                Err(_) => {
+                    for row in rows {
+                        self.group(&directory, row..=row, names, &mut open)?.into_iter().try_for_each(&mut visit)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A few rows in order.
+    fn group(
+        &self,
+        directory: &Directory,
+        rows: RangeInclusive<u32>,
+        names: &mut Names,
+        open: &mut Open,
+    ) -> Result<Vec<Stored>, ReadError> {
+        let mut group = Vec::with_capacity(ROWS_AT_ONCE);
+        let mut frames = Vec::new();
         for row in rows {
             let index = directory.block_of(row).ok_or_else(|| self.corrupt(row, "no block holds it"))?;
-            let block = match &open {
+            let block = match &open.block {
                 Some((at, block)) if *at == index => Arc::clone(block),
-                _ => self.block(&directory, index)?,
+                _ => self.block(directory, index)?,
             };
             let first = directory.blocks.get(index as usize).map_or(0, |place| place.first_row);
             let (mut stored, body) = block
                 .record((row - first) as usize, names)
                 .ok_or_else(|| self.corrupt(row, "the fields of the record do not fit together"))?;
             if stored.record.position != self.position(row) {
-                return Err(self.corrupt(row, "another record stands in its place").into());
+                return Err(self.corrupt(row, "another record stands in its place"));
             }
             match (body, stored.record.payload_state) {
                 (Body::Inline(payload), PayloadState::Present) => stored.record.payload = payload.clone(),
                 (Body::Regrouped(chunks), PayloadState::Present) => {
-                    stored.record.payload = self.payload(&directory, row, chunks, &mut chunks_open)?;
+                    frames.push(Parted { row, place: group.len(), chunks: Arc::clone(chunks) });
                 }
                 (Body::Dropped, PayloadState::Dropped) => {}
-                _ => return Err(self.corrupt(row, "its payload is not what its header says").into()),
+                _ => return Err(self.corrupt(row, "its payload is not what its header says")),
             }
-            open = Some((index, Arc::clone(&block)));
-            visit(stored)?;
+            open.block = Some((index, Arc::clone(&block)));
+            group.push(stored);
         }
-        Ok(())
+        while let Some(chunks) = frames.first().map(|frame| Arc::clone(&frame.chunks)) {
+            let (now, later): (Vec<Parted>, _) = frames.into_iter().partition(|frame| frame.chunks == chunks);
+            let payloads = self.payloads(directory, &now, &chunks, &mut open.chunks)?;
+            for (frame, payload) in now.iter().zip(payloads) {
+                if let Some(stored) = group.get_mut(frame.place) {
+                    stored.record.payload = payload;
+                }
+            }
+            frames = later;
+        }
+        Ok(group)
     }
 
     /// The record in this row without its payload.
@@ -244,50 +281,78 @@ impl SealedFile {
         Ok(())
     }
 
-    /// Puts the frame in this row together again.
-    fn payload(
+    /// Puts frames together again that have parts in the same chunks.
+    fn payloads(
         &self,
         directory: &Directory,
-        row: u32,
+        frames: &[Parted],
         chunks: &[u32],
         open: &mut Vec<Option<OpenChunk>>,
-    ) -> Result<Bytes, ReadError> {
-        let mut regrown = Regrown::default();
+    ) -> Result<Vec<Bytes>, ReadError> {
+        let mut regrown: Vec<Regrown> = frames.iter().map(|_| Regrown::default()).collect();
         open.resize_with(chunks.len(), || None);
         for (slot, index) in open.iter_mut().zip(chunks) {
-            let missing = || self.corrupt(row, format!("chunk {index} does not hold its part of the frame"));
-            let place = directory.chunks.get(*index as usize).ok_or_else(missing)?;
-            let mut opened = match slot.take().filter(|opened| opened.index == *index) {
-                Some(opened) => opened,
-                None => OpenChunk { index: *index, chunk: self.chunk(place, *index, row)?, part: 0, page: None },
-            };
-            let (number, part) =
-                opened.chunk.part(row, opened.part).filter(|(_, part)| part.count > 0).ok_or_else(missing)?;
-            opened.part = number + 1;
-            let readings = part.start..part.start + part.count;
-            regrown.begin(place.kind).ok_or_else(missing)?;
-            for wanted in opened.chunk.page_of(readings.start)..=opened.chunk.page_of(readings.end - 1) {
-                let page = match opened.page.take().filter(|(number, _)| *number == wanted) {
-                    Some((_, page)) => page,
-                    None => self.page((&opened.chunk, place, *index), wanted, row)?,
+            for (row, regrown) in frames.iter().map(|frame| frame.row).zip(&mut regrown) {
+                let missing = || self.corrupt(row, format!("chunk {index} does not hold its part of the frame"));
+                let place = directory.chunks.get(*index as usize).ok_or_else(missing)?;
+                let opened = match slot {
+                    Some(opened) if opened.index == *index => opened,
+                    _ => slot.insert(OpenChunk {
+                        index: *index,
+                        chunk: self.chunk(place, *index, row)?,
+                        part: 0,
+                        page: None,
+                    }),
                 };
-                page.append_to(&mut regrown, &readings);
-                opened.page = Some((wanted, page));
+                let (number, part) =
+                    opened.chunk.part(row, opened.part).filter(|(_, part)| part.count > 0).ok_or_else(missing)?;
+                opened.part = number + 1;
+                let readings = part.start..part.start + part.count;
+                regrown.begin(place.kind).ok_or_else(missing)?;
+                for wanted in opened.chunk.page_of(readings.start)..=opened.chunk.page_of(readings.end - 1) {
+                    let page = match &mut opened.page {
+                        Some((number, page)) if *number == wanted => page,
+                        page => {
+                            let read = self.page((&opened.chunk, place, *index), wanted, row)?;
+                            &mut page.insert((wanted, read)).1
+                        }
+                    };
+                    page.append_to(regrown, &readings);
+                }
+                let signal = directory.signals.get(place.signal as usize).ok_or_else(missing)?;
+                regrown.end(Arc::clone(signal), place.kind, part.first_row);
             }
-            let signal = directory.signals.get(place.signal as usize).ok_or_else(missing)?;
-            regrown.end(Arc::clone(signal), place.kind, part.first_row);
-            let memory = opened.memory(place.meta_raw_bytes).saturating_mul(chunks.len());
-            *slot = Some(opened).filter(|_| memory <= OPEN_BYTES);
+            let raw_bytes = directory.chunks.get(*index as usize).map_or(0, |place| place.meta_raw_bytes);
+            let memory = |opened: &OpenChunk| opened.memory(raw_bytes).saturating_mul(chunks.len());
+            *slot = slot.take().filter(|opened| memory(opened) <= OPEN_BYTES);
         }
-        let frame = regrown.finish();
-        if !in_order(&frame) {
-            return Err(self.corrupt(row, "the columns of the frame do not follow each other"));
-        }
-        frames::payload(frame).map_err(|error| self.corrupt(row, error.to_string()))
+        let payload = |(frame, regrown): (&Parted, Regrown)| {
+            let columns = regrown.finish();
+            if !in_order(&columns) {
+                return Err(self.corrupt(frame.row, "the columns of the frame do not follow each other"));
+            }
+            frames::payload(columns).map_err(|error| self.corrupt(frame.row, error.to_string()))
+        };
+        frames.iter().zip(regrown).map(payload).collect()
     }
 }
 
-/// A chunk that the frame before had a part of: the next frame most likely has the next part, in the same page.
+/// What a read holds open for the next rows.
+#[derive(Default)]
+struct Open {
+    block: Option<(u32, Arc<Block>)>,
+    chunks: Vec<Option<OpenChunk>>,
+}
+
+/// A frame whose readings are in chunks.
+struct Parted {
+    row: u32,
+    /// Its place among the rows that are read at once.
+    place: usize,
+    chunks: Arc<[u32]>,
+}
+
+/// A chunk that the frames before had parts of: the next frame most likely has the next part, in the same page.
 struct OpenChunk {
     index: u32,
     chunk: Arc<Chunk>,

@@ -39,6 +39,7 @@ async fn what_was_trained_here_comes_out_again_byte_by_byte_and_only_from_the_sa
         trainer: Trainer::Mlp,
         features: vec!["warp_tension".to_owned()],
         targets: vec!["loom_speed".to_owned()],
+        only: Vec::new(),
         config: TrainConfig { epochs: 3, hidden: vec![8], batch: 16, ..TrainConfig::default() },
     };
     let training = |recipe: Recipe| Training { model: model.clone(), recipe, author: None, note: None };
@@ -50,7 +51,7 @@ async fn what_was_trained_here_comes_out_again_byte_by_byte_and_only_from_the_sa
         (lineage.dataset, lineage.dataset_sha256),
         (Some(dataset.dataset.clone()), Some(dataset.file.sha256.clone()))
     );
-    assert_eq!(created.trained_on.map(|range| range.first_position), dataset.first_position);
+    assert_eq!(created.trained_on.as_ref().map(|range| range.first_position), dataset.first_position);
     // The log goes on; the past stays.
     append_readings(&log, vec![reading(1, "warp_tension", 995, 99.0)]).await;
     let latest = VersionRef::Latest;
@@ -79,7 +80,21 @@ async fn what_was_trained_here_comes_out_again_byte_by_byte_and_only_from_the_sa
     assert_eq!(names(&compared.files), ["manifest.json", "model.safetensors"]);
     let error = compared.metrics["holdout_rmse.loom_speed"];
     assert!((error.difference.unwrap() - (error.b.unwrap() - error.a.unwrap())).abs() < 1e-12);
+    let known = recipe.clone();
     let unknown = Recipe { features: vec!["humidity".to_owned()], ..recipe };
     let refused = registry.train(&caller(), training(unknown), &dataset).await.unwrap_err();
     assert_eq!(refused.to_string(), r#"features[0]: the dataset has no column "humidity""#);
+    // What a row must be like: fewer samples, and what is wrong is named.
+    let only = |text: serde_json::Value| Recipe { only: serde_json::from_value(text).unwrap(), ..known.clone() };
+    let all = created.trained_on.unwrap().samples;
+    let fast =
+        only(serde_json::json!([{"column": "loom_speed", "above": 530.0}, {"column": "warp_tension", "below": 4.0}]));
+    registry.train(&caller(), training(fast), &dataset).await.unwrap();
+    let fewer = registry.version(&model, &VersionRef::Latest).unwrap().created.trained_on.unwrap().samples;
+    assert!(fewer > 10 && fewer < all, "{fewer} of {all}");
+    let mut refusals = Vec::new();
+    for wrong in [serde_json::json!([{"column": "x", "above": 1.0}]), serde_json::json!([{"column": "loom_speed"}])] {
+        refusals.push(registry.train(&caller(), training(only(wrong)), &dataset).await.unwrap_err().to_string());
+    }
+    assert_eq!(refusals, [r#"only[0].column: the dataset has no column "x""#, "only[0]: write above, below, or both"]);
 }

@@ -500,6 +500,11 @@ impl<'t> Parser<'t> {
     fn number_value(&self, subject: &Subject, literal: &Literal<'t>) -> Result<f64, SearchError> {
         match literal {
             Literal::Number(number, _) => Ok(*number),
+            // The original reads a quoted version as a number, and its clients write it so.
+            Literal::Text(text) if self.entity == Entity::ModelVersions => match text.parse::<u32>() {
+                Ok(version) => Ok(f64::from(version)),
+                Err(_) => Err(SearchError::Value(format!("Expected a version number. Found '{}'", shortened(text)))),
+            },
             other if subject.kind == FieldKind::Metric => {
                 Err(SearchError::Value(format!("Expected numeric value type for metric. Found {}", other.shown())))
             }

@@ -404,6 +404,7 @@ fn filters_of_model_versions() {
             "name = 'a' AND version_number > 3 AND run_id IN ('b','a') AND source_path ILIKE '%S3%' AND attribute.run_id != 'x'",
             "tags.`x y` = 'z'",
             "version_number = '3'",
+            "version_number = 'three'",
             "version_number LIKE 3",
             "run_id NOT IN ('a')",
             "name IN ('a')",
@@ -420,7 +421,9 @@ fn filters_of_model_versions() {
             tags.`x y` = 'z'
                 Tag("x y") Is("z")
             version_number = '3'
-              ! Expected numeric value type for numeric attribute: version_number. Found '3'
+                Attribute(VersionNumber) Equal(3.0)
+            version_number = 'three'
+              ! Expected a version number. Found 'three'
             version_number LIKE 3
               ! Invalid comparator for attribute version_number: LIKE. Valid comparators are {'!=', '<', '<=', '=', '>', '>='}
             run_id NOT IN ('a')

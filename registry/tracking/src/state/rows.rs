@@ -1,4 +1,4 @@
-//! How things lie in memory. A run with 10 metrics, 5 parameters and 5 tags takes about 600 bytes; the benchmark measures it.
+//! How things lie in memory. A run with 10 metrics, 5 parameters and 5 tags takes 1.4 KB with everything that finds it; the benchmark measures it.
 
 use domain::events::{LoggedModelStatus, RunStatus};
 
