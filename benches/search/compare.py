@@ -19,10 +19,6 @@ import time
 DEPTH = 10
 
 
-def is_han(character):
-    return "\u3400" <= character <= "\u9fff" or "\uf900" <= character <= "\ufaff"
-
-
 def words(text):
     """Words as unicode61 cuts them: runs of letters and digits in lower case; a Chinese run is one word."""
     return list(dict.fromkeys(re.findall(r"[^\W_]+", text.lower())))
@@ -105,15 +101,15 @@ class Postgres:
 
 def full_text(configuration):
     # Any of the words: plainto_tsquery wants all of them, which finds nothing for a whole work order.
-    any_word = f"replace(plainto_tsquery('{configuration}', %(q)s)::text, '&', '|')::tsquery"
+    any_word = f"CAST(replace(plainto_tsquery('{configuration}', %(q)s)::text, '&', '|') AS tsquery)"
     vector = f"to_tsvector('{configuration}', text)"
     return (
         f"CREATE INDEX ON records USING gin ({vector})",
-        f"SELECT id FROM records, {any_word} query WHERE {vector} @@ query ORDER BY ts_rank_cd({vector}, query, 1) DESC, id DESC LIMIT %(limit)s",
+        f"SELECT id FROM records, {any_word} AS query WHERE {vector} @@ query ORDER BY ts_rank_cd({vector}, query, 1) DESC, id DESC LIMIT %(limit)s",
     )
 
 
-def ways(dsn):
+def ways(dsn, similarity):
     yield Sqlite("SQLite FTS5, unicode61", "unicode61", words)
     yield Sqlite("SQLite FTS5, porter unicode61", "porter unicode61", words)
     yield Sqlite("SQLite FTS5, trigram", "trigram", trigrams)
@@ -124,7 +120,7 @@ def ways(dsn):
             dsn,
             "CREATE INDEX ON records USING gin (text gin_trgm_ops)",
             "SELECT id FROM records WHERE text %% %(q)s ORDER BY similarity(text, %(q)s) DESC, id DESC LIMIT %(limit)s",
-            ["SET pg_trgm.similarity_threshold = 0.2"],
+            [f"SET pg_trgm.similarity_threshold = {similarity}"],
         )
 
 
@@ -163,7 +159,7 @@ def looms(folder, part):
 
 def quality(title, history, questions, dsn, folder):
     print(f"\n### {title}: {len(questions)} questions to {len(history)}\n\n| way | nDCG@10 | first fits |\n|---|---|---|")
-    for way in ways(dsn):
+    for way in ways(dsn, 0.02):
         way.load([text for text, _ in history], folder)
         scores, firsts = [], []
         for text, label in questions:
@@ -180,7 +176,7 @@ def times(folder, dsn, work, budget_s):
     questions = (folder / "questions.txt").read_text(encoding="utf-8").split("\n")
     print(f"\n### Times over {len(texts)} records, {len(questions)} questions, the 20 best, one client\n")
     print("| way | loading, s | size, MiB | p50, ms | p90, ms | p99, ms | worst, ms | asked |\n|---|---|---|---|---|---|---|---|")
-    for way in ways(dsn):
+    for way in ways(dsn, 0.2):
         begun = time.perf_counter()
         way.load(texts, work)
         loading = time.perf_counter() - begun
