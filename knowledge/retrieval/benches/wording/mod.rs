@@ -88,7 +88,7 @@ fn learn(chain: &mut Chain, text: &str) {
     let mut before = END.to_owned();
     for word in text.split_whitespace().chain([END]) {
         chain.entry(before).or_default().push(word.to_owned());
-        word.clone_into(&mut before);
+        before = word.to_owned();
     }
 }
 

@@ -56,12 +56,6 @@ const GATHER_LOOKS: usize = 40;
 const GATHER_LOOKS_HAN: usize = 5;
 const GATHER_HEARD: usize = 30;
 
-/// How many entries of the index the words of a question may bring when candidates are gathered, and its n-grams, and its sounds: the rarest first, and
-/// always the rarest one. What is left out only judges. Small indexes never reach this; in large ones the commonest words say least and cost most.
-const GATHER_WORD_ENTRIES: u64 = 200_000;
-const GATHER_GRAM_ENTRIES: u64 = 100_000;
-const GATHER_SOUND_ENTRIES: u64 = 50_000;
-
 /// What n-grams and sounds add when candidates are gathered.
 const GATHER_GRAMS: f32 = 0.1;
 const GATHER_SOUNDS: f32 = 0.3;
@@ -136,7 +130,7 @@ pub struct Hit {
 pub struct Found {
     /// The hits, the best first.
     pub hits: Vec<Hit>,
-    /// How many documents fit in all: have a code of the question, a word that is not among its commonest in a large index, or look like it.
+    /// How many documents fit in all.
     pub total: usize,
     /// Counts of the facets that were asked for.
     pub facets: FacetCounts,
@@ -316,18 +310,6 @@ fn any(queries: impl Iterator<Item = Box<dyn Query>>) -> Box<dyn Query> {
     if queries.is_empty() { Box::new(EmptyQuery) } else { Box::new(BooleanQuery::new(queries)) }
 }
 
-/// The rarest ones, while all together have at most so many entries; always the first that has any.
-fn rarest<T>(mut counted: Vec<(u64, T)>, most: u64) -> Vec<T> {
-    counted.sort_by_key(|(entries, _)| *entries);
-    let mut all = 0;
-    let affordable = counted.into_iter().take_while(|(entries, _)| {
-        let first = all == 0;
-        all += *entries;
-        first || all <= most
-    });
-    affordable.map(|(_, one)| one).collect()
-}
-
 impl View {
     /// Searches, or lists the newest where there is no question.
     ///
@@ -347,7 +329,7 @@ impl View {
         };
         let mut clauses = question.map_or_else(|| self.filters(filter), |question| self.filters_for(filter, question));
         match &words {
-            Some(words) => clauses.push((Occur::Must, self.gathering(words, &concepts)?)),
+            Some(words) => clauses.push((Occur::Must, self.gathering(words, &concepts))),
             None if clauses.is_empty() => clauses.push((Occur::Must, Box::new(AllQuery))),
             None => {}
         }
@@ -454,50 +436,21 @@ impl View {
     }
 
     /// A document fits when it has at least one word, code, n-gram or sound of the question; of n-grams and sounds enough.
-    fn gathering(&self, words: &Words, concepts: &[Box<dyn Query>]) -> Result<Box<dyn Query>, IndexError> {
+    fn gathering(&self, words: &Words, concepts: &[Box<dyn Query>]) -> Box<dyn Query> {
         let fields = &self.fields;
         let codes = words
             .codes
             .iter()
             .map(|code| -> Box<dyn Query> { Box::new(ConstScoreQuery::new(exact(fields.codes, code), CODE_SCORE)) });
-        let enough = |field, terms: &[String], share: usize, most: u64| -> Result<Option<Box<dyn Query>>, IndexError> {
-            let counted = terms.iter().map(|term| Ok((self.entries(field, term)?, term)));
-            let counted = counted.collect::<Result<_, IndexError>>()?;
-            let terms = rarest(counted, most);
+        let enough = |field, terms: &[String], share: usize| -> Option<Box<dyn Query>> {
             let needed = (terms.len() * share).div_ceil(100).max(1);
             let parts = terms.iter().map(|term| (Occur::Should, scored(field, term))).collect::<Vec<_>>();
-            Ok((!parts.is_empty()).then(|| Box::new(BooleanQuery::with_minimum_required_clauses(parts, needed)) as _))
+            (!parts.is_empty()).then(|| Box::new(BooleanQuery::with_minimum_required_clauses(parts, needed)) as _)
         };
         let share = if words.sounds.is_empty() { GATHER_LOOKS } else { GATHER_LOOKS_HAN };
-        let grams = enough(fields.grams, &words.grams, share, GATHER_GRAM_ENTRIES)?;
-        let grams = grams.map(|query| boosted(query, GATHER_GRAMS));
-        let sounds = enough(fields.sounds, &words.sounds, GATHER_HEARD, GATHER_SOUND_ENTRIES)?;
-        let sounds = sounds.map(|query| boosted(query, GATHER_SOUNDS));
-        let counted = words.concepts.iter().zip(concepts);
-        let counted = counted
-            .map(|(concept, query)| Ok((self.entries_of(concept)?, query)))
-            .collect::<Result<_, IndexError>>()?;
-        let concepts = rarest(counted, GATHER_WORD_ENTRIES);
-        Ok(any(concepts.into_iter().map(|query| query.box_clone()).chain(codes).chain(grams).chain(sounds)))
-    }
-
-    /// How many documents have the term.
-    fn entries(&self, field: Field, term: &str) -> Result<u64, IndexError> {
-        Ok(self.searcher.doc_freq(&Term::from_field_text(field, term))?)
-    }
-
-    /// How many entries of the index a word and what means the same bring; of several words that must stand together, as many as the rarest.
-    fn entries_of(&self, concept: &Concept) -> Result<u64, IndexError> {
-        let mut all = 0;
-        for one in &concept.alternatives {
-            let field = if one.han { self.fields.zh } else { self.fields.en };
-            let mut rarest = u64::MAX;
-            for word in &one.words {
-                rarest = rarest.min(self.entries(field, word)?);
-            }
-            all += if rarest == u64::MAX { 0 } else { rarest };
-        }
-        Ok(all)
+        let grams = enough(fields.grams, &words.grams, share).map(|query| boosted(query, GATHER_GRAMS));
+        let sounds = enough(fields.sounds, &words.sounds, GATHER_HEARD).map(|query| boosted(query, GATHER_SOUNDS));
+        any(concepts.iter().map(|concept| concept.box_clone()).chain(codes).chain(grams).chain(sounds))
     }
 
     /// The best alternative of a word.
