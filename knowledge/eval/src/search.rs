@@ -57,7 +57,7 @@ impl Searched {
                 expected.push((facet, values.into_iter().map(|(code, p)| (code.to_owned(), p as f32)).collect()));
             }
         }
-        let question = Question { text, expected, weights, except: None };
+        let question = Question { text, expected, weights, ..Question::default() };
         let filter = Filter { position: u64::MAX, ..Filter::default() };
         let found = self.view.search(&filter, Some(&question), (0, DEPTH), &[]).unwrap();
         found.hits.iter().map(|hit| usize::from_le_bytes(hit.body[..].try_into().unwrap())).collect()
@@ -117,7 +117,7 @@ pub fn run(split: Split) {
             (0.3, 1.0, 0.6, 0.3, 2.0),
             (0.3, 1.0, 0.6, 0.3, 3.0),
         ] {
-            let weights = Weights { words, grams, sounds: 0.0, coverage, complete, expected };
+            let weights = Weights { words, grams, sounds: 0.0, coverage, complete, expected, near: 0.0 };
             score(&format!("{weights:?}"), &|text| searched.find(text, expected > 0.0, Some(weights)));
         }
     }

@@ -4,6 +4,7 @@
 
 mod facets;
 mod fields;
+mod near;
 mod rank;
 mod search;
 mod snippets;

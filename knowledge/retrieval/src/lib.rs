@@ -1,5 +1,5 @@
 //! Finding and judging short technical texts: how text becomes terms ([`terms`]), a full-text index of versioned documents ([`index`]), past cases in
-//! memory ([`casebase`]), coding help ([`coding`]), and probabilities that hold ([`calibration`]).
+//! memory ([`casebase`]), texts by what they mean ([`vectors`]), coding help ([`coding`]), and probabilities that hold ([`calibration`]).
 //!
 //! It knows no log, no events and no records: positions are numbers, and a document's body is bytes.
 //!
@@ -14,9 +14,12 @@ pub mod bm25;
 pub mod calibration;
 pub mod casebase;
 pub mod coding;
+pub mod curated;
 pub mod dictionary;
 pub mod features;
 pub mod index;
 pub mod linear;
 pub mod normal;
+pub mod suggest;
 pub mod terms;
+pub mod vectors;

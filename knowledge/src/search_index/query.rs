@@ -146,12 +146,13 @@ fn search(
         expected: expect(text),
         weights: None,
         except: request.similar.as_ref().map(RecordId::as_str),
+        ..Question::default()
     });
     let filter = filter(&snapshot, position, request)?;
     let found = snapshot.view.search(&filter, question.as_ref(), (offset, limit), &request.facets).map_err(broken)?;
     let more = offset + found.hits.len() < found.total && offset + limit < MAX_OFFSET;
     let next_cursor = (more && !found.hits.is_empty()).then(|| format!("{position}.{}", offset + limit));
-    let snippets = words.as_deref().map(|words| Snippets::new(&snapshot.view, words));
+    let snippets = words.as_deref().map(|words| Snippets::new(&snapshot.view, words, None));
     let mut items = Vec::with_capacity(found.hits.len());
     for hit in found.hits {
         let record = versions::decode(&hit.body).map_err(failed)?;

@@ -158,7 +158,7 @@ fn view<'a>(part: &'a Code, facts: &'a PartFacts, as_of: AsOf) -> Option<PartVie
     let (mut stock, mut used, mut n) = (None, 0.0, 0);
     let mut ordered: Vec<(f64, Option<Timestamp>)> = Vec::new();
     let mut used_between: Option<(Timestamp, Timestamp)> = None;
-    for fact in changes {
+    for fact in in_time(changes) {
         match &fact.value {
             StockChange::Counted(count) => stock = Some(*count),
             StockChange::Received(count) => {
@@ -188,6 +188,20 @@ fn view<'a>(part: &'a Code, facts: &'a PartFacts, as_of: AsOf) -> Option<PartVie
         used_between,
         positions,
     })
+}
+
+/// The changes as they happened, however late they were logged. One of which nobody knows when it happened stands where it was logged.
+fn in_time(changes: &[Fact<StockChange>]) -> Vec<&Fact<StockChange>> {
+    let mut known = None;
+    let mut timed: Vec<_> = changes
+        .iter()
+        .map(|fact| {
+            known = known.max(fact.time);
+            (fact.time.or(known), fact)
+        })
+        .collect();
+    timed.sort_by_key(|(time, _)| *time);
+    timed.into_iter().map(|(_, fact)| fact).collect()
 }
 
 /// What comes answers the oldest orders first.

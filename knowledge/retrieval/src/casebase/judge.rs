@@ -52,7 +52,7 @@ pub struct Pool {
 
 impl Default for Pool {
     fn default() -> Self {
-        Self { coder: 1.0, bayes: 0.3, votes: 0.5, looks: 0.0, few: 10.0 }
+        Self { coder: 1.0, bayes: 0.3, votes: 0.5, looks: 2.0, few: 10.0 }
     }
 }
 

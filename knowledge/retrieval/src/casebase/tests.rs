@@ -100,7 +100,7 @@ fn the_next_check_tells_the_candidates_apart() {
     let checks = past.checks(&ranking, seen.text, &alarms, 3);
     assert!(checks.windows(2).all(|pair| pair[0].gain_bits >= pair[1].gain_bits));
     let best = &checks[0];
-    assert!(best.gain_bits > 0.3, "{checks:?}");
+    assert!(best.gain_bits > 0.25, "{checks:?}");
     assert_ne!(best.if_there.0, best.if_not.0, "the answer changes what is likeliest: {best:?}");
     assert!(checks.iter().all(|check| check.sign != "weft" && check.sign != "A-301"), "what is seen is not asked for");
 }

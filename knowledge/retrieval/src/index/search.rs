@@ -5,7 +5,7 @@
 //! document has. The lists are scaled to their best entry and added with weights that depend on the kind of question; docs/evaluation.md has the
 //! figures by which they were chosen, and why not by reciprocal rank.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 
 use tantivy::collector::{Count, TopDocs};
@@ -22,6 +22,7 @@ use super::fields::{Fields, OPEN};
 use super::rank::Candidates;
 use super::store::View;
 use super::{Facet, Filter, IndexError};
+use crate::curated::Curated;
 use crate::{dictionary, terms};
 
 /// How many candidates are judged again.
@@ -74,15 +75,17 @@ pub struct Weights {
     pub complete: f32,
     /// What is expected of the thing (see [`Question::expected`]).
     pub expected: f32,
+    /// How near the meaning is (see [`Question::near`]).
+    pub near: f32,
 }
 
 impl Weights {
     /// The weights for a question, by its kind.
     pub fn of(question: &str) -> Self {
         if question.chars().any(terms::is_han) {
-            Self { words: 1.0, grams: 1.0, sounds: 0.5, coverage: 0.6, complete: 0.3, expected: 1.5 }
+            Self { words: 1.0, grams: 1.0, sounds: 0.5, coverage: 0.6, complete: 0.3, expected: 1.5, near: 0.0 }
         } else {
-            Self { words: 0.3, grams: 1.0, sounds: 0.0, coverage: 0.6, complete: 0.3, expected: 1.5 }
+            Self { words: 0.3, grams: 1.0, sounds: 0.0, coverage: 0.6, complete: 0.3, expected: 1.5, near: 0.0 }
         }
     }
 }
@@ -97,10 +100,20 @@ pub struct Question<'a> {
     pub text: &'a str,
     /// What coding makes of the text.
     pub expected: Expected,
+    /// Versions whose meaning is near, by their keys, with how near each is; those that the filter leaves out do not count.
+    pub near: Vec<(String, f32)>,
+    /// Words of the plant that mean the same.
+    pub curated: Option<&'a Curated>,
     /// What each list is worth; by the kind of question, when absent.
     pub weights: Option<Weights>,
     /// A thing that is left out: the one that others are to be like.
     pub except: Option<&'a str>,
+}
+
+impl Question<'_> {
+    fn weights(&self) -> Weights {
+        self.weights.unwrap_or_else(|| Weights::of(self.text))
+    }
 }
 
 /// A document that was found.
@@ -189,7 +202,7 @@ fn same(wanted: &str) -> Vec<Alternative> {
 
 impl Words {
     /// Takes a question apart.
-    pub fn of(question: &str) -> Self {
+    pub fn of(question: &str, curated: Option<&Curated>) -> Self {
         let mut codes = terms::codes(question);
         codes.push(question.trim().to_lowercase());
         codes.dedup();
@@ -204,6 +217,15 @@ impl Words {
             concepts.push(Concept { alternatives });
             seen.push(word);
         }
+        concepts.extend(curated.into_iter().flat_map(|curated| curated.missing(question)).map(|phrases| {
+            let alternatives = phrases.into_iter().map(|phrase| {
+                let han = phrase.chars().any(terms::is_han);
+                let words = if han { terms::zh(phrase) } else { terms::en(phrase) };
+                let words = words.into_iter().map(|token| token.text).collect();
+                Alternative { words, han, worth: SAME_SHARE }
+            });
+            Concept { alternatives: alternatives.filter(|one| !one.words.is_empty()).collect() }
+        }));
         concepts.truncate(terms::MAX_QUESTION_TERMS);
         // A word that is written out and its abbreviation look different; a document has one of them.
         let mut looks = question.to_owned();
@@ -300,20 +322,24 @@ impl View {
         (offset, limit): (usize, usize),
         counted: &[Facet],
     ) -> Result<Found, IndexError> {
-        let words = question.map(|question| Words::of(question.text));
+        let words = question.map(|question| Words::of(question.text, question.curated));
         let concepts = match &words {
             Some(words) => words.concepts.iter().map(|concept| self.concept(concept)).collect::<Result<Vec<_>, _>>()?,
             None => Vec::new(),
         };
-        let mut clauses = self.filters(filter);
-        if let Some(id) = question.and_then(|question| question.except) {
-            clauses.push((Occur::MustNot, exact(self.fields.id, id)));
-        }
+        let mut clauses = question.map_or_else(|| self.filters(filter), |question| self.filters_for(filter, question));
         match &words {
             Some(words) => clauses.push((Occur::Must, self.gathering(words, &concepts))),
             None if clauses.is_empty() => clauses.push((Occur::Must, Box::new(AllQuery))),
             None => {}
         }
+        let near = match question {
+            // What is worth nothing is not looked up.
+            Some(question) if question.weights().near > 0.0 => {
+                self.named(&question.near, &BooleanQuery::new(self.filters_for(filter, question)))?
+            }
+            _ => HashMap::new(),
+        };
         let query = BooleanQuery::new(clauses);
         let facets = facets::ranked(
             if counted.is_empty() { BTreeMap::new() } else { self.searcher.search(&query, &CountFacets(counted))? },
@@ -323,7 +349,9 @@ impl View {
             (Some(question), Some(words)) => {
                 let top = TopDocs::with_limit((offset + limit).max(JUDGED)).order_by_score();
                 let (gathered, total) = self.searcher.search(&query, &(top, Count))?;
-                (self.judged(gathered, question, words, &concepts)?, total)
+                let lexical = self.fitting(near.keys().copied(), &query)?;
+                let total = total + near.len() - lexical;
+                (self.judged(gathered, &near, question, words, &concepts)?, total)
             }
             _ => {
                 let newest = TopDocs::with_limit(offset + limit).order_by_fast_field::<i64>("time_ns", Order::Desc);
@@ -334,6 +362,15 @@ impl View {
         let page = ranked.into_iter().skip(offset).take(limit);
         let hits = page.map(|(score, address)| Ok(Hit { score, body: self.body(address)? }));
         Ok(Found { hits: hits.collect::<Result<_, IndexError>>()?, total, facets })
+    }
+
+    /// The filter, without what the question leaves out.
+    fn filters_for(&self, filter: &Filter, question: &Question<'_>) -> Vec<(Occur, Box<dyn Query>)> {
+        let mut clauses = self.filters(filter);
+        if let Some(id) = question.except {
+            clauses.push((Occur::MustNot, exact(self.fields.id, id)));
+        }
+        clauses
     }
 
     /// The bodies of every document that passes the filter, or how many there are where that is more than `most`.
@@ -361,6 +398,21 @@ impl View {
             clauses.push(must(Box::new(RangeQuery::new(low, high))));
         }
         clauses
+    }
+
+    /// The bodies of the versions that began or ended from `from` on and before `through`, in no order.
+    ///
+    /// # Errors
+    /// [`IndexError`].
+    pub fn changed(&self, from: u64, through: u64) -> Result<Vec<Vec<u8>>, IndexError> {
+        let fields = &self.fields;
+        let within = |field| -> (Occur, Box<dyn Query>) {
+            let term = |position| Term::from_field_u64(field, position);
+            let stretch = RangeQuery::new(Bound::Included(term(from)), Bound::Excluded(term(through)));
+            (Occur::Should, Box::new(stretch))
+        };
+        let query = BooleanQuery::new(vec![within(fields.valid_from), within(fields.valid_to)]);
+        Ok(self.bodies_of(&query, usize::MAX)?.unwrap_or_default())
     }
 
     /// Only versions that were valid at the position.
@@ -458,13 +510,21 @@ impl View {
     /// The best candidates in the order that all lists together give them; the others behind them as they were.
     fn judged(
         &self,
-        gathered: Vec<(f32, DocAddress)>,
+        mut gathered: Vec<(f32, DocAddress)>,
+        near: &HashMap<DocAddress, f32>,
         question: &Question<'_>,
         words: &Words,
         concepts: &[Box<dyn Query>],
     ) -> Result<Vec<(f32, DocAddress)>, IndexError> {
-        let weights = question.weights.unwrap_or_else(|| Weights::of(question.text));
-        let (judged, rest) = gathered.split_at(gathered.len().min(JUDGED));
+        let weights = question.weights();
+        let rest = gathered.split_off(gathered.len().min(JUDGED));
+        // What is near in meaning is judged too, whether it has a word of the question or not.
+        let mut also: Vec<DocAddress> =
+            near.keys().filter(|near| !gathered.iter().any(|(_, known)| known == *near)).copied().collect();
+        also.sort_unstable();
+        let rest: Vec<_> = rest.into_iter().filter(|(_, address)| !near.contains_key(address)).collect();
+        let judged: Vec<(f32, DocAddress)> =
+            gathered.into_iter().chain(also.into_iter().map(|one| (0.0, one))).collect();
         let candidates = Candidates::new(judged.iter().map(|(_, address)| *address));
         let of = |query: &dyn Query| candidates.scores(&self.searcher, query);
         let mut by_words = vec![0.0_f32; judged.len()];
@@ -496,6 +556,10 @@ impl View {
             (weights.sounds, list(self.fields.sounds, &words.sounds, weights.sounds)?),
             (weights.coverage, covered),
             (weights.complete, complete),
+            (
+                weights.near,
+                judged.iter().map(|(_, address)| near.get(address).map_or(0.0, |near| near.max(0.0))).collect(),
+            ),
         ];
         let mut scores = vec![0.0_f32; judged.len()];
         for (worth, list) in lists {
@@ -524,7 +588,7 @@ impl View {
             scores.iter_mut().zip(has).for_each(|(score, has)| *score += if has > 0.0 { CODE_SCORE } else { 0.0 });
         }
         let mut ranked: Vec<(f32, DocAddress)> =
-            scores.iter().zip(judged).map(|(score, (_, address))| (*score, *address)).collect();
+            scores.iter().zip(&judged).map(|(score, (_, address))| (*score, *address)).collect();
         // Of equal ones the later first: what happened lately is more often meant.
         ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)));
         let (least, first) = (ranked.last().map_or(0.0, |last| last.0), rest.first().map_or(1.0, |first| first.0));

@@ -7,6 +7,7 @@ use tantivy::tokenizer::{TextAnalyzer, Token};
 
 use super::search::Words;
 use super::store::View;
+use crate::curated::Curated;
 use crate::terms::{self, Terms};
 
 /// The most characters of a snippet.
@@ -19,9 +20,9 @@ pub struct Snippets {
 }
 
 impl Snippets {
-    /// For one question.
-    pub fn new(view: &View, question: &str) -> Self {
-        let words = Words::of(question);
+    /// For one question, with the words of the plant that it was asked with.
+    pub fn new(view: &View, question: &str, curated: Option<&Curated>) -> Self {
+        let words = Words::of(question, curated);
         let make = |field, words: Vec<String>, cut: fn(&str) -> Vec<Token>| {
             let terms: BTreeMap<String, f32> = words.into_iter().map(|word| (word, 1.0)).collect();
             SnippetGenerator::new(terms, TextAnalyzer::from(Terms(cut)), field, SNIPPET_CHARS)

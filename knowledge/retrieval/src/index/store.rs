@@ -154,6 +154,11 @@ impl View {
         self.len() == 0
     }
 
+    /// How many parts the index is in: a search looks into each of them.
+    pub fn segments(&self) -> usize {
+        self.searcher.segment_readers().len()
+    }
+
     /// The bodies of the versions that have no end, of these things.
     ///
     /// # Errors

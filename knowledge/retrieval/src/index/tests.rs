@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 
 use super::*;
+use crate::curated::Curated;
 
 fn document(number: u64, text: &str, mode: &str, valid_to: Option<u64>) -> Document {
     Document {
@@ -109,5 +110,47 @@ fn a_position_sees_the_versions_that_were_valid_then() {
         assert_eq!(view.version_of("1", position).unwrap(), Some(body.to_le_bytes().to_vec()));
     }
     assert_eq!(view.version_of("1", 0).unwrap(), None);
+    let changed = |from, through| view.changed(from, through).unwrap().len();
+    assert_eq!((changed(0, 9), changed(2, 5), changed(2, 6), changed(6, u64::MAX)), (2, 0, 2, 0));
     assert_eq!(view.heads(&["1", "2"]).unwrap(), [99_u64.to_le_bytes().to_vec()]);
+}
+
+#[test]
+fn what_is_near_in_meaning_is_found_without_a_word_and_obeys_the_filter() {
+    let view = view();
+    let weights = Some(Weights { near: 1.0, ..Weights::of("pump noisy") });
+    let near = vec![("3@3".to_owned(), 0.9), ("2@2".to_owned(), 0.8), ("99@99".to_owned(), 0.7)];
+    let question = Question { text: "hot", near, weights, ..Question::default() };
+    assert_eq!(found(&view, &question), [6, 3, 2], "a word and no meaning, then meaning alone");
+    let of = |position: u64, mode: &str| {
+        let facets = vec![(Facet::Mode, vec![mode.to_owned()])];
+        let filter = Filter { position, facets, ..Filter::default() };
+        let found = view.search(&filter, Some(&question), (0, 10), &[]).unwrap();
+        let numbers = found.hits.iter().map(|hit| u64::from_le_bytes(hit.body[..].try_into().unwrap()));
+        (numbers.collect::<Vec<_>>(), found.total)
+    };
+    assert_eq!(of(u64::MAX, "HOT"), (vec![6, 3], 2));
+    assert_eq!(of(u64::MAX, "LOOSE"), (vec![2], 1));
+    assert_eq!(of(2, "HOT"), (vec![], 0), "neither was valid then");
+    let excepted = Question { except: Some("3"), ..question.clone() };
+    assert_eq!(found(&view, &excepted), [6, 2]);
+    let off = Question { weights: None, ..question.clone() };
+    assert_eq!(found(&view, &off), [6], "a list that is worth nothing brings nothing");
+}
+
+#[test]
+fn words_of_the_plant_find_what_the_dictionary_does_not_know() {
+    let view = view();
+    let curated = Curated::new(
+        Some(3),
+        vec![vec!["歪牙".to_owned(), "筘齿弯".to_owned()], vec!["boiling".to_owned(), "overheating".to_owned()]],
+        vec![("tth".to_owned(), "tooth".to_owned())],
+    );
+    let first = |text, curated| found(&view, &Question { text, curated, ..Question::default() }).first().copied();
+    for (text, expected) in [("歪牙", 4), ("boiling", 3), ("tth", 2)] {
+        assert_eq!(first(text, Some(&curated)), Some(expected), "{text}");
+        assert_ne!(first(text, None), Some(expected), "{text} is not known without them");
+    }
+    let snippets = Snippets::new(&view, "boiling", Some(&curated));
+    assert_eq!(snippets.en("engine overheating"), "engine <b>overheating</b>");
 }

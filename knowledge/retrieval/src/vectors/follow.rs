@@ -1,0 +1,122 @@
+//! Keeping vectors up with documents, away from their writing: whoever writes documents says that there are more, and a thread of its own asks for what
+//! has changed since, makes the vectors that are missing, and says how far it has come.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
+use super::index::{Near, VectorIndex, digest_of};
+use super::rows::Rows;
+use super::{Embedder, VectorError};
+
+/// A version that is new, or that ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The key of the version, as in the text index.
+    pub key: String,
+    /// What it says.
+    pub text: String,
+    /// The first position at which it is valid.
+    pub valid_from: u64,
+    /// The first position at which it is not valid any more.
+    pub valid_to: Option<u64>,
+}
+
+/// What has changed from a position on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// The versions; one whose end came in the same stretch may be there once or twice.
+    pub changes: Vec<Change>,
+    /// The first position that the batch does not cover; the asked one where nothing has changed.
+    pub through: u64,
+}
+
+/// The vectors of an index of texts, with the model that makes them.
+pub struct Vectors {
+    embedder: Arc<dyn Embedder>,
+    state: RwLock<State>,
+}
+
+struct State {
+    index: VectorIndex,
+    /// The first position that vectors do not cover.
+    reach: u64,
+}
+
+impl Vectors {
+    /// No version has a vector; what the file at `path` knows of this model is not computed again.
+    ///
+    /// # Errors
+    /// [`VectorError`].
+    pub fn open(embedder: Arc<dyn Embedder>, path: Option<&Path>) -> Result<Self, VectorError> {
+        let rows = match path {
+            Some(path) => Rows::open(path, embedder.identity(), embedder.dimensions())?,
+            None => Rows::in_memory(embedder.dimensions()),
+        };
+        Ok(Self { embedder, state: RwLock::new(State { index: VectorIndex::new(rows), reach: 0 }) })
+    }
+
+    /// The model's identity.
+    pub fn model(&self) -> &str {
+        self.embedder.identity()
+    }
+
+    /// The first position that vectors do not cover yet.
+    pub fn reach(&self) -> u64 {
+        self.state.read().reach
+    }
+
+    /// How many versions have a vector.
+    pub fn len(&self) -> usize {
+        self.state.read().index.len()
+    }
+
+    /// Whether none has.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Asks for what has changed since, and takes it in; whether there was anything. Readers wait for no text to be embedded.
+    ///
+    /// # Errors
+    /// [`VectorError`]; what was embedded before the error is kept, and the next call asks for the same stretch again.
+    pub fn follow(&self, changed: impl FnOnce(u64) -> Result<Batch, String>) -> Result<bool, VectorError> {
+        let from = self.reach();
+        let batch = changed(from).map_err(VectorError::Documents)?;
+        if batch.through <= from {
+            return Ok(false);
+        }
+        for change in &batch.changes {
+            if change.text.trim().is_empty() {
+                continue;
+            }
+            let digest = digest_of(&change.text);
+            if !self.state.read().index.knows(&digest) {
+                let vector = self.embedder.document(&change.text)?;
+                self.state.write().index.learn(digest, &vector)?;
+            }
+        }
+        let mut state = self.state.write();
+        for change in &batch.changes {
+            state.index.hold(&change.key, &digest_of(&change.text), (change.valid_from, change.valid_to))?;
+        }
+        state.reach = batch.through;
+        Ok(true)
+    }
+
+    /// The nearest versions that were valid at the position, and the first position that they do not cover.
+    ///
+    /// # Errors
+    /// [`VectorError`].
+    pub fn nearest(&self, question: &str, position: u64, limit: usize) -> Result<(Vec<Near>, u64), VectorError> {
+        let vector = self.embedder.question(question)?;
+        let state = self.state.read();
+        Ok((state.index.nearest(&vector, position, limit)?, state.reach))
+    }
+
+    /// A digest of every version with its vector.
+    pub fn digest(&self) -> [u8; 32] {
+        self.state.read().index.digest()
+    }
+}
