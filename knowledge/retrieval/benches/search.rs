@@ -37,12 +37,12 @@ fn document(number: u64, record: &Record) -> Document {
     let mut body = vec![b' '; BODY_BYTES];
     body[..8].copy_from_slice(&number.to_le_bytes());
     // A tenth of the versions have ended.
-    let valid_to = (number % 10 == 0).then_some(number + 5);
+    let valid_to = number.is_multiple_of(10).then_some(number + 5);
     Document {
         key: format!("{number}@{number}"),
         id: number.to_string(),
         facets: vec![
-            (Facet::Kind, if number % 3 == 0 { "work_order" } else { "fault" }.to_owned()),
+            (Facet::Kind, if number.is_multiple_of(3) { "work_order" } else { "fault" }.to_owned()),
             (Facet::Asset, record.asset.clone()),
             (Facet::Mode, record.mode.clone()),
         ],

@@ -55,7 +55,7 @@ fn folder() -> PathBuf {
 pub fn excavators() -> Vec<(String, String)> {
     let path = folder().join("excavator_mwo/case_study_pdl.csv");
     let mut reader = csv::Reader::from_path(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    reader.records().map(|row| row.expect("a row")).map(|row| (row[3].to_owned(), row[11].to_owned())).collect()
+    reader.records().map(|row| row.unwrap()).map(|row| (row[3].to_owned(), row[11].to_owned())).collect()
 }
 
 fn sentences() -> Vec<String> {
