@@ -21,6 +21,7 @@ mod data;
 mod diagnosis;
 mod fmea;
 mod looms;
+mod meaning;
 mod normal;
 mod score;
 mod search;
@@ -30,13 +31,14 @@ mod table;
 type Part = (&'static str, fn(Split));
 
 /// The parts that can be asked for by name; all of them, when none is.
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     ("search", search::run),
     ("coding", codes::run),
     ("normalisation", |_| normal::run()),
     ("diagnosis", diagnosis::run),
     ("looms", looms::run),
     ("fmea", |_| fmea::run()),
+    ("vectors", meaning::run),
 ];
 
 /// Which questions are asked: those that settings are chosen by, or those that are reported.

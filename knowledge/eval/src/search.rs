@@ -48,6 +48,29 @@ impl Searched {
         Self { view, coder: Coder::train(&examples), _index: index }
     }
 
+    /// An index of texts alone.
+    pub fn plain(texts: &[&str]) -> Self {
+        let index = TextIndex::in_memory().unwrap();
+        let documents = texts.iter().enumerate().map(|(number, text)| {
+            let document = Document {
+                key: number.to_string(),
+                id: number.to_string(),
+                texts: vec![(*text).to_owned()],
+                valid_from: number as u64,
+                body: number.to_le_bytes().to_vec(),
+                ..Document::default()
+            };
+            (false, Cow::Owned(document))
+        });
+        let view = index.commit(documents, "evaluation").unwrap();
+        Self { view, coder: Coder::default(), _index: index }
+    }
+
+    /// By words, and by what is near.
+    pub fn near(&self, text: &str, near: Vec<(String, f32)>, weights: Option<Weights>) -> Vec<usize> {
+        self.asked(&Question { text, near, weights, ..Question::default() })
+    }
+
     pub fn find(&self, text: &str, coded: bool, weights: Option<Weights>) -> Vec<usize> {
         let features = features::of(text);
         let mut expected = Expected::new();
@@ -57,9 +80,12 @@ impl Searched {
                 expected.push((facet, values.into_iter().map(|(code, p)| (code.to_owned(), p as f32)).collect()));
             }
         }
-        let question = Question { text, expected, weights, ..Question::default() };
+        self.asked(&Question { text, expected, weights, ..Question::default() })
+    }
+
+    fn asked(&self, question: &Question<'_>) -> Vec<usize> {
         let filter = Filter { position: u64::MAX, ..Filter::default() };
-        let found = self.view.search(&filter, Some(&question), (0, DEPTH), &[]).unwrap();
+        let found = self.view.search(&filter, Some(question), (0, DEPTH), &[]).unwrap();
         found.hits.iter().map(|hit| usize::from_le_bytes(hit.body[..].try_into().unwrap())).collect()
     }
 }
