@@ -201,7 +201,7 @@ fn bert(path: &Path, bytes: &[u8]) -> Result<Config, ModelError> {
     if let Some((name, _)) = positive.iter().find(|(_, value)| *value == 0) {
         return Err(field(path, *name, "it is 0"));
     }
-    if config.hidden_size % config.num_attention_heads != 0 {
+    if !config.hidden_size.is_multiple_of(config.num_attention_heads) {
         let reason = format!("{} does not divide hidden_size, {}", config.num_attention_heads, config.hidden_size);
         return Err(field(path, "num_attention_heads", reason));
     }

@@ -52,6 +52,8 @@ fn each_trigger_has_an_example() {
         prompt_version_tag.deleted ["key", "name", "version"]
         prompt_alias.created ["alias", "name", "version"]
         prompt_alias.deleted ["alias", "name"]
+        warning.created ["asset", "evidence", "horizon_s", "mode", "revision", "rule", "warning"]
+        warning.deleted ["asset", "by", "rule", "warning"]
     "#]]
     .assert_eq(&text);
 }
