@@ -51,5 +51,6 @@ pub use ids::{Category, Digest, EventId, EventType, InvalidName, LogId, Position
 pub use page::Page;
 pub use readings::{ReadingAddress, ReadingsPage, ReadingsQuery, SignalReading, Touched};
 pub use record::{ContentType, DigestAlgorithm, NewEvent, PayloadDigest, PayloadState, Record};
+pub use subscription::subscribe_behind;
 pub use tree::Tree;
 pub use window::{TimeSpan, Window};

@@ -61,6 +61,11 @@ impl PageLimit {
     pub(crate) fn within(records: usize, bytes: usize) -> Self {
         Self { records: records.min(MAX_PAGE), bytes: bytes.min(MAX_PAGE_BYTES) }
     }
+
+    /// The most records of the page.
+    pub(crate) fn records(self) -> usize {
+        self.records
+    }
 }
 
 /// Gathers the records of a page until it is full. Every engine fills its pages with this, so that they end at the same record.

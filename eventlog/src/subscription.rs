@@ -6,12 +6,13 @@
 //! served from the files, and goes live again when it has caught up.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::page::PageLimit;
-use crate::{BoxStream, Filter, Page, Position, ReadError, Record};
+use crate::{BoxStream, Direction, EventLog, Filter, Page, Position, ReadError, Record};
 
 /// The most records of a page of a subscription.
 pub(crate) const SUBSCRIPTION_PAGE: usize = 500;
@@ -28,6 +29,23 @@ pub(crate) trait PageSource: Clone + Send + Sync + 'static {
         filter: &Filter,
         limit: PageLimit,
     ) -> impl Future<Output = Result<Page, ReadError>> + Send;
+}
+
+impl PageSource for Arc<dyn EventLog> {
+    async fn page(&self, from: Position, filter: &Filter, limit: PageLimit) -> Result<Page, ReadError> {
+        self.read(from, Direction::Forward, filter.clone(), limit.records()).await
+    }
+}
+
+/// A subscription as that of [`EventLog::subscribe`], to whom new records are announced by `tail`, which may move later than the log's own and in
+/// larger steps. Its pages may be as large as any of a read. It ends when the sender of `tail` goes, and keeps the log open until then.
+pub fn subscribe_behind(
+    log: Arc<dyn EventLog>,
+    tail: watch::Receiver<Position>,
+    from: Position,
+    filter: Filter,
+) -> BoxStream<'static, Result<Record, ReadError>> {
+    follow(log, tail, from, filter)
 }
 
 struct Follower<S> {

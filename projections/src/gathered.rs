@@ -6,6 +6,7 @@ use std::time::Duration;
 use eventlog::{
     AppendCondition, AppendError, Appended, BoxFuture, BoxStream, Direction, EventId, EventLog, Filter, LogId,
     NewEvent, Page, Position, ReadError, ReadingsPage, ReadingsQuery, Record, Revision, StreamId, TimeSpan, Window,
+    subscribe_behind,
 };
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -14,10 +15,10 @@ use tokio_util::sync::CancellationToken;
 /// How long appends are gathered before those who follow are woken.
 pub const GATHER_FOR: Duration = Duration::from_millis(5);
 
-/// A log whose watched tail moves at most once in [`GATHER_FOR`], and that much behind the log.
+/// A log whose watched tail moves at most once in [`GATHER_FOR`], and that much behind the log; its subscriptions likewise.
 ///
 /// There are many followers on few cores. If all of them woke after each append, whoever waits for one of them would wait for all. Who waits for a
-/// projection wakes it at once ([`ProjectionHandle::wait_for`](crate::ProjectionHandle::wait_for)); everything but the watched tail is that of the log itself.
+/// projection wakes it at once ([`ProjectionHandle::wait_for`](crate::ProjectionHandle::wait_for)); everything else is that of the log itself.
 pub struct Gathered {
     inner: Arc<dyn EventLog>,
     tail: watch::Receiver<Position>,
@@ -118,7 +119,7 @@ impl EventLog for Gathered {
     }
 
     fn subscribe(&self, from: Position, filter: Filter) -> BoxStream<'static, Result<Record, ReadError>> {
-        self.inner.subscribe(from, filter)
+        subscribe_behind(Arc::clone(&self.inner), self.tail.clone(), from, filter)
     }
 }
 

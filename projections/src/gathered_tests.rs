@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use eventlog::memory::MemoryLog;
+use futures::StreamExt as _;
 use eventlog::{AppendCondition, Digest, EventLog, Filter, Position};
 use tokio_util::sync::CancellationToken;
 
@@ -91,4 +92,24 @@ async fn who_waits_wakes_a_follower_whose_tail_stands_still() {
     handle.wait_for(Position::START, Duration::from_secs(60)).await.unwrap();
     cancel.cancel();
     handle.stopped().await;
+}
+
+#[tokio::test]
+async fn a_subscription_misses_nothing_repeats_nothing_and_ends_with_the_gathering() {
+    let (log, cancel) = (Arc::new(MemoryLog::new()), CancellationToken::new());
+    let gathered = Gathered::start(Arc::clone(&log) as Arc<dyn EventLog>, cancel.clone());
+    let _ = log.append(AppendCondition::none(), vec![sealed(0, None, erased("person:P-1"))]).await.unwrap();
+    let mut records = gathered.subscribe(Position::START, Filter::default());
+    for number in 1..100 {
+        let _ = log.append(AppendCondition::none(), vec![sealed(number, None, erased("person:P-1"))]).await.unwrap();
+        if number % 10 == 0 {
+            // Those who follow are some appends behind, each time others.
+            let _ = records.next().await.unwrap().unwrap();
+        }
+    }
+    for position in 9..100 {
+        assert_eq!(records.next().await.unwrap().unwrap().position, Position::new(position));
+    }
+    cancel.cancel();
+    assert!(records.next().await.is_none(), "the end of the gathering is the end of who follows it");
 }

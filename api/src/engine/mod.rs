@@ -58,6 +58,8 @@ pub const DERIVED_FOLDERS: [&str; 3] = [folder::PROJECTIONS, folder::KNOWLEDGE, 
 pub struct Engine {
     /// The log.
     pub log: Arc<dyn EventLog>,
+    /// The same for who follows it: its tail moves in small steps.
+    followed: Arc<dyn EventLog>,
     /// The one way in for readings.
     pub ingest: Ingest,
     /// The read models in memory.
@@ -232,12 +234,13 @@ impl Engine {
         let progress = set.get(Models::NAME).cloned().context("the read model of models does not run")?;
         let dataset_builds = Builder::new(Arc::clone(&log), artifacts.clone(), stop_followers.clone());
         let registry = Arc::new(Registry::new(Arc::clone(&followed), artifacts, read.models.clone(), progress));
-        let webhooks = webhooks::open(config, &log, &read, &set)?;
+        let webhooks = webhooks::open(config, &followed, &read, &set)?;
         let groups = Groups::open(Arc::clone(&log)).await.context("opening the groups of consumers")?;
         let reactors_dir = config.data_dir.join(folder::REACTORS);
         let rates = Rates::start(Arc::clone(&log), ingest.clone(), stop_followers.clone());
         Ok(Self {
             log,
+            followed,
             ingest,
             read,
             knowledge,
@@ -274,7 +277,7 @@ impl Engine {
         self.reactors
             .lock()
             .push(registry::predictions::start(registry, Some(dir), stop).context("starting the predictions")?);
-        let (log, dir, stop) = (Arc::clone(&self.log), self.reactors_dir.clone(), self.stop_followers.clone());
+        let (log, dir, stop) = (Arc::clone(&self.followed), self.reactors_dir.clone(), self.stop_followers.clone());
         let warnings = precursors::reactor::start(log, Some(dir), stop).context("starting the fault warnings")?;
         self.reactors.lock().push(warnings);
         self.webhooks.start(self.stop_followers.clone());

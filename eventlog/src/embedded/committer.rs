@@ -52,9 +52,11 @@ pub(super) fn run(handover: &Handover) {
             writer.write(&batch);
             // Ordering: whether this batch is durable is known now; that a later one fails is not its callers' affair.
             let poison = writer.poison.get().cloned();
-            // Ordering: the next batch is on its way to the disk before this one's callers are woken, one after the other.
+            let announce = writer.announce.clone();
+            // Ordering: the next batch is on its way to the disk before this one's callers are woken, one after the other; and they before those who follow.
             handover.release(writer);
             batch.give(poison.as_ref());
+            announce.send_modify(|_| {});
         }
     }
 }
@@ -83,7 +85,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Writes and syncs the batch, and announces the tail.
+    /// Writes and syncs the batch, and moves the tail; those who watch it are woken later.
     fn write(&mut self, batch: &Batch) {
         if self.poison.get().is_some() {
             return;
@@ -95,7 +97,10 @@ impl Writer {
                     // Ordering: who sees the new tail sees the metadata that are below it.
                     self.store.set_metadata(&batch.metadata);
                     self.tree.lock().clone_from(tree);
-                    self.announce.send_replace(*tail);
+                    self.announce.send_if_modified(|announced| {
+                        *announced = *tail;
+                        false
+                    });
                 }
             }
             Err(error) => drop(self.poison_with(&error)),
@@ -321,6 +326,7 @@ impl Sequencer {
         let batch = self.close_batch();
         writer.write(&batch);
         batch.give(writer.poison.get());
+        writer.announce.send_modify(|_| {});
         let changed = match writer.poison.get() {
             Some(reason) => Err(poisoned(reason)),
             None => change(self).map_err(|error| match error {
