@@ -52,6 +52,24 @@ pub struct Config {
     pub retention: Vec<RetentionConfig>,
     /// Where messages of webhooks may go.
     pub webhooks: WebhooksConfig,
+    /// The model by which the search finds what is near in meaning; words alone count without it.
+    pub meaning: Option<MeaningConfig>,
+}
+
+/// The model by which the search finds what is near in meaning.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MeaningConfig {
+    /// The folder of a BERT model, in the layout of sentence-transformers.
+    pub model: PathBuf,
+    /// What being near is worth beside words, which count about 1 each; from 0 to 100.
+    #[serde(default = "default_meaning_weight")]
+    pub weight: f32,
+}
+
+/// What docs/evaluation.md was measured with.
+fn default_meaning_weight() -> f32 {
+    2.0
 }
 
 /// Where messages of webhooks may go.
@@ -163,6 +181,7 @@ impl Default for Config {
             privacy: PrivacyConfig::default(),
             retention: Vec::new(),
             webhooks: WebhooksConfig::default(),
+            meaning: None,
         }
     }
 }

@@ -205,7 +205,8 @@ async fn run(episodes: usize) {
     let (mut facts, shared) = MemoryProjection::open(None).unwrap();
     facts.apply(&entries, through).await.unwrap();
     let (_states, states) = MemoryProjection::open(None).unwrap();
-    let models = Models { episodes: shared, states };
+    let (_words, dictionary) = MemoryProjection::open(None).unwrap();
+    let models = Models { episodes: shared, states, dictionary };
     let config = Config { data_dir: Some(dir.path().to_path_buf()), ..Config::default() };
     let (knowledge, mut stores) = Knowledge::open(&config, models).await.unwrap();
     let took = feed(&mut stores.search, &entries).await;

@@ -11,6 +11,7 @@ pub use retrieval::coding::{Suggestion, Suggestions};
 use crate::answer::{self, QuestionError};
 use crate::case_index::CaseIndex;
 use crate::diagnose::Made;
+use crate::words::Words;
 
 /// The longest text, in bytes.
 const MAX_TEXT_BYTES: usize = 4_096;
@@ -47,7 +48,7 @@ pub struct Coding {
 }
 
 /// Suggests codes for a text.
-pub(crate) fn code(index: &CaseIndex, request: &CodeRequest) -> Result<Coding, QuestionError> {
+pub(crate) fn code(index: &CaseIndex, words: &Words, request: &CodeRequest) -> Result<Coding, QuestionError> {
     let invalid = |reason: &str| QuestionError::Invalid { field: "text", reason: reason.to_owned() };
     if request.text.trim().is_empty() {
         return Err(invalid("it is empty"));
@@ -57,14 +58,16 @@ pub(crate) fn code(index: &CaseIndex, request: &CodeRequest) -> Result<Coding, Q
     }
     let newest = index.checkpoint().previous();
     let as_of = request.as_of.map_or(newest, |asked| newest.map(|newest| asked.min(newest)));
+    let curated = words.at(request.as_of);
     let Some(position) = as_of else {
-        return Ok(Coding { as_of, targets: Vec::new(), made: Made::by(None) });
+        return Ok(Coding { as_of, targets: Vec::new(), made: Made::by(None, &curated) });
     };
+    let text = curated.widened(&request.text);
     let limit = request.limit.map_or(DEFAULT_CODES, |limit| answer::limit(Some(limit)));
     Ok(index.look(request.as_of, position, |_, experience| Coding {
         as_of,
-        targets: experience.map(|experience| experience.coder.suggest(&request.text, limit)).unwrap_or_default(),
-        made: Made::by(experience),
+        targets: experience.map(|experience| experience.coder.suggest(&text, limit)).unwrap_or_default(),
+        made: Made::by(experience, &curated),
     }))
 }
 

@@ -1,4 +1,5 @@
-use projections::Projection;
+use projections::folds::dictionary::Dictionary;
+use projections::{MemoryProjection, Projection};
 
 use super::*;
 use crate::case_index::CaseProjection;
@@ -8,6 +9,12 @@ async fn index(mill: &Mill) -> CaseIndex {
     let (mut projection, index) = CaseProjection::open();
     projection.apply(&mill.entries, mill.through()).await.unwrap();
     index
+}
+
+/// Suggests without words of a plant.
+fn code(index: &CaseIndex, request: &CodeRequest) -> Result<Coding, QuestionError> {
+    let (_, dictionary) = MemoryProjection::<Dictionary>::open(None).unwrap();
+    super::code(index, &Words::new(dictionary), request)
 }
 
 fn asked(text: &str) -> CodeRequest {

@@ -12,6 +12,7 @@ use domain::Text;
 use domain::events::Outcome;
 use eventlog::Position;
 use jiff::Timestamp;
+use retrieval::curated::Curated;
 use serde::{Deserialize, Serialize};
 
 use crate::record::RecordId;
@@ -176,6 +177,9 @@ pub struct Made {
     pub code: String,
     /// The version of the dictionary.
     pub dictionary: u32,
+    /// The position of the last change of the plant's own words; absent while it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<Position>,
     /// The last position that probabilities were learnt and calibrated from; `None` while too little is coded.
     pub experience: Option<Position>,
 }
@@ -207,7 +211,7 @@ pub struct Diagnosis {
 
 impl Diagnosis {
     /// The diagnosis that nothing is known.
-    fn nothing(as_of: Option<Position>, reason: Text) -> Self {
+    fn nothing(as_of: Option<Position>, reason: Text, curated: &Curated) -> Self {
         Self {
             as_of,
             verdict: Verdict::NoGoodMatch,
@@ -218,7 +222,7 @@ impl Diagnosis {
             checks: Vec::new(),
             uncoded: Vec::new(),
             evidence: Vec::new(),
-            made: Made::default(),
+            made: Made::by(None, curated),
         }
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::case_index::CaseIndex;
 use crate::graph::Graph;
 use crate::search_index::SearchIndex;
+use crate::words::Words;
 
 /// The five knowledge bases: every question goes through here. Cheap to clone.
 #[derive(Clone)]
@@ -22,4 +23,5 @@ struct Inner {
     graph: Graph,
     models: Models,
     cases: CaseIndex,
+    words: Words,
 }

@@ -28,6 +28,9 @@ mod facade;
 #[cfg(test)]
 mod testing;
 mod versions;
+mod words;
 
 pub use answer::{Answer, Page, QuestionError};
 pub use facade::{Config, Knowledge, Models, OpenError, Opening, Projections};
+pub use retrieval::vectors::Embedder;
+pub use words::SuggestedPair;

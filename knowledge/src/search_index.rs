@@ -1,6 +1,7 @@
 //! Search: a Tantivy index with one document a record version.
 
 mod document;
+mod near;
 mod projection;
 mod query;
 mod store;
@@ -8,7 +9,9 @@ mod store;
 #[cfg(test)]
 #[path = "search_index/tests.rs"]
 mod tests;
+pub use near::{Meaning, NearError};
 pub use projection::SearchProjection;
+pub(crate) use query::Hints;
 pub use query::SearchIndex;
 pub use retrieval::index::Facet;
 
@@ -79,4 +82,10 @@ pub struct SearchAnswer {
     pub facets: BTreeMap<String, Vec<(String, u64)>>,
     /// The last position that was taken into account; `None` while nothing has been applied.
     pub as_of: Option<Position>,
+    /// The version of the words that mean the same: that of the program's dictionary, and behind `+` the position of the plant's.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub words: String,
+    /// The model of meaning that took part; absent where there is none, or no words were searched for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meaning: Option<Meaning>,
 }

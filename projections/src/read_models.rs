@@ -11,6 +11,7 @@ use crate::folds::articles::Articles;
 use crate::folds::catalog::Catalog;
 use crate::folds::control_limits::ControlLimits;
 use crate::folds::datasets::Datasets;
+use crate::folds::dictionary::Dictionary;
 use crate::folds::discrepancies::Discrepancies;
 use crate::folds::episodes::Episodes;
 use crate::folds::genealogy::Genealogy;
@@ -115,6 +116,8 @@ read_models! {
     upkeep: Upkeep;
     /// Frozen control limits.
     control_limits: ControlLimits;
+    /// What words of the plant mean.
+    dictionary: Dictionary;
     /// Observations that contradict.
     discrepancies: Discrepancies;
     /// Inputs that were not understood.

@@ -34,6 +34,7 @@ const ARROWS: [(&str, &[&str]); 19] = [
             "projections",
             "connectors",
             "knowledge",
+            "embedding",
             "registry",
             "tracking",
             "datasets",

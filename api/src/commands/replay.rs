@@ -58,7 +58,7 @@ pub async fn digests(log: &dyn EventLog, last: Option<Position>) -> anyhow::Resu
     let Some(last) = last else { bail!("there is nothing to replay: the log held no record then") };
     let (_, replayed) = projections::replay(log, Some(last)).await?;
     let mut digests = replayed.digests;
-    let models = knowledge::Models { episodes: unused()?, states: unused()? };
+    let models = knowledge::Models { episodes: unused()?, states: unused()?, dictionary: unused()? };
     let (_knowledge, stores) = Knowledge::open(&knowledge::Config::default(), models).await?;
     digests.push(digest(log, last, stores.search).await?);
     digests.push(digest(log, last, stores.graph.open().await?).await?);

@@ -49,10 +49,11 @@ mod folder {
     pub const REACTORS: &str = "reactors";
     pub const OPCUA: &str = "opcua";
     pub const KEYS: &str = "keys";
+    pub const VECTORS: &str = "vectors";
 }
 
 /// The derived folders: each can be deleted while nothing runs, and is built again from the log.
-pub const DERIVED_FOLDERS: [&str; 3] = [folder::PROJECTIONS, folder::KNOWLEDGE, folder::INGEST];
+pub const DERIVED_FOLDERS: [&str; 4] = [folder::PROJECTIONS, folder::KNOWLEDGE, folder::INGEST, folder::VECTORS];
 
 /// A running Millwright.
 pub struct Engine {
@@ -200,6 +201,9 @@ impl Engine {
         let embedded = open_log(config)?;
         // Ordering: the folder is ours from here on, since the log's lock is. Opening waits for the disk most of the time, so that its parts are opened side by side.
         let stores = knowledge::Opening::begin(&knowledge_config(config));
+        let embedder = config.meaning.clone().map(|meaning| {
+            tokio::task::spawn_blocking(move || embedding::Bert::open(&meaning.model))
+        });
         // Ordering: erasures are enforced before anything reads, so that no read model takes in what a restored key would open.
         let encrypted = privacy::open(config, &embedded).await?;
         let log: Arc<dyn EventLog> = Arc::clone(&encrypted) as Arc<dyn EventLog>;
@@ -225,8 +229,19 @@ impl Engine {
             ReadModels::start(&followed, Some(&projections_dir), &stop_followers).context("opening the read models")?;
         let tracking = tracking.await?.context("opening the tracking store")?;
         set.add(tracking.handle().clone());
-        let models = knowledge::Models { episodes: read.episodes.clone(), states: read.states.clone() };
+        let models = knowledge::Models {
+            episodes: read.episodes.clone(),
+            states: read.states.clone(),
+            dictionary: read.dictionary.clone(),
+        };
         let (knowledge, stores) = Knowledge::opened(stores, models).await?;
+        if let (Some(meaning), Some(embedder)) = (&config.meaning, embedder) {
+            let embedder = embedder.await?.context("meaning.model")?;
+            let file = config.data_dir.join(folder::VECTORS).join("texts");
+            knowledge
+                .follow_meaning(Arc::new(embedder), Some(&file), meaning.weight, stop_followers.clone())
+                .context("meaning")?;
+        }
         stores.start(&followed, &mut set, &stop_followers);
         let ingest = ingest.await?.context("starting the intake of readings")?;
         let artifacts =

@@ -76,7 +76,7 @@ pub struct SearchParameters {
 }
 
 /// The asked position: `Ok(None)` for the present, an error where nothing was known yet.
-async fn as_of(app: &App, text: Option<String>, min_position: Option<u64>) -> Result<Option<Position>, Problem> {
+pub(super) async fn as_of(app: &App, text: Option<String>, min_position: Option<u64>) -> Result<Option<Position>, Problem> {
     let asked = Asked { as_of: text, min_position };
     asked.wait(app).await?;
     match &asked.as_of {
@@ -88,7 +88,7 @@ async fn as_of(app: &App, text: Option<String>, min_position: Option<u64>) -> Re
     }
 }
 
-fn limit(limit: Option<usize>) -> Result<Option<usize>, Problem> {
+pub(super) fn limit(limit: Option<usize>) -> Result<Option<usize>, Problem> {
     match limit {
         Some(limit) if !(1..=MAX_LIMIT).contains(&limit) => {
             Err(Problem::invalid("limit", format!("{limit} is not from 1 to {MAX_LIMIT}")))
@@ -220,7 +220,7 @@ pub struct Ranked {
     pub evidence: Vec<u64>,
 }
 
-fn ranked<T: Serialize>(answer: Answer<Vec<T>>) -> Result<axum::Json<Ranked>, Problem> {
+pub(super) fn ranked<T: Serialize>(answer: Answer<Vec<T>>) -> Result<axum::Json<Ranked>, Problem> {
     Ok(axum::Json(Ranked {
         items: to_json(&answer.value)?,
         next_cursor: None,
@@ -464,6 +464,7 @@ fn given(request: &DiagnoseRequest, fault: Option<FaultId>, diagnosis: &Diagnosi
         evidence: positions(&diagnosis.evidence),
         code: diagnosis.made.code.clone(),
         dictionary: diagnosis.made.dictionary,
+        words: diagnosis.made.words.map(Position::get),
         experience: diagnosis.made.experience.map(Position::get),
     }
 }

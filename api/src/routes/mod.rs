@@ -5,6 +5,7 @@ pub mod catalogue;
 pub mod commands;
 pub mod common;
 pub mod datasets;
+pub mod dictionary;
 pub mod events;
 pub mod governance;
 pub mod groups;
@@ -141,6 +142,9 @@ pub fn all() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(articles::articles))
         .routes(routes!(articles::article))
         .routes(routes!(articles::attach))
+        .routes(routes!(dictionary::entries))
+        .routes(routes!(dictionary::entry))
+        .routes(routes!(dictionary::suggestions))
         .routes(routes!(packages::export))
         .routes(routes!(packages::import))
         .routes(routes!(articles::file))

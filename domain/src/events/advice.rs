@@ -88,6 +88,8 @@ pub struct DiagnosisGiven {
     pub code: String,
     /// The version of the dictionary that cut its words.
     pub dictionary: u32,
+    /// The position of the last change of the plant's own words; absent while it had none.
+    pub words: Option<u64>,
     /// The last position that probabilities were learnt from; absent while too little was coded.
     pub experience: Option<u64>,
 }

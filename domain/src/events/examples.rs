@@ -317,6 +317,14 @@ fn written() -> Vec<(&'static str, Value)> {
             json!({"article": "KB-12", "revision": 1, "person": "P-40", "approved": true, "note": {"en": "tried on L07"}}),
         ),
         (
+            "dictionary.entry_defined",
+            json!({"entry": "heald-frame", "meaning": {"kind": "same", "phrases": ["综框", "综架", "heald frame"]}, "person": "P-40", "note": {"zh": "二车间的叫法", "en": "what shed 2 says"}}),
+        ),
+        (
+            "dictionary.entry_removed",
+            json!({"entry": "heald-frame", "person": "P-40", "reason": {"zh": "并入词库", "en": "part of the program's own now"}}),
+        ),
+        (
             "package.imported",
             json!({"package": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae", "log": "mill-2.example/log", "key": "mill-2.example/log+a1b2c3d4+AXq2", "articles": [{"article": "KB-77", "revision": 1}], "person": "P-31"}),
         ),

@@ -9,6 +9,7 @@ pub mod articles;
 pub mod condition;
 pub mod control_limits;
 pub mod detection;
+pub mod dictionary;
 pub mod intake;
 pub mod maintenance;
 pub mod models;
@@ -35,6 +36,7 @@ pub use articles::*;
 pub use condition::*;
 pub use control_limits::*;
 pub use detection::*;
+pub use dictionary::*;
 pub use examples::{examples, story};
 pub use intake::*;
 pub use maintenance::*;
@@ -444,6 +446,10 @@ events! {
     "package.imported" 1 => PackageImported in "package" by package;
     /// See [`FileAttached`].
     "file.attached" 1 => FileAttached in "attachment" by id;
+    /// See [`DictionaryEntryDefined`].
+    "dictionary.entry_defined" 1 => DictionaryEntryDefined in "dictionary" by entry;
+    /// See [`DictionaryEntryRemoved`].
+    "dictionary.entry_removed" 1 => DictionaryEntryRemoved in "dictionary" by entry;
     /// See [`InputQuarantined`].
     "input.quarantined" 1 => InputQuarantined in "quarantine" by source;
     /// See [`QuarantineReleased`].

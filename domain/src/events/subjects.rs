@@ -326,6 +326,8 @@ fn collect(event: &Event, list: &mut List) {
         Event::ArticleDrafted(e) => { list.add(SubjectKind::Article, e.article.as_str()).people([&e.author]); }
         Event::ArticleReviewed(e) => { list.add(SubjectKind::Article, e.article.as_str()).people([&e.person]); }
         Event::ArticleSuperseded(e) => { list.add(SubjectKind::Article, e.article.as_str()).people([&e.person]); if let Some(by) = &e.by { list.add(SubjectKind::Article, by.as_str()); } }
+        Event::DictionaryEntryDefined(e) => { list.people([&e.person]); }
+        Event::DictionaryEntryRemoved(e) => { list.people([&e.person]); }
         Event::PackageImported(e) => { list.people([&e.person]); for piece in &e.articles { list.add(SubjectKind::Article, piece.article.as_str()); } }
         Event::FileAttached(e) => { list.add(e.kind, &e.id).people(&e.person); }
         Event::InputQuarantined(_) | Event::QuarantineReleased(_) | Event::DiscrepancyResolved(_) | Event::RetentionApplied(_) | Event::ArtifactStored(_) | Event::ArtifactRemoved(_) | Event::WebhookCreated(_) | Event::WebhookUpdated(_) | Event::WebhookDeleted(_) => {}

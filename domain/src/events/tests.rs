@@ -192,6 +192,8 @@ fn streams_are_keyed_by_the_thing_that_the_event_is_about() {
         article.superseded article-KB-12
         package.imported package-2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae
         file.attached attachment-F-310
+        dictionary.entry_defined dictionary-heald-frame
+        dictionary.entry_removed dictionary-heald-frame
         input.quarantined quarantine-mqtt:shed-1
         input.released quarantine-mqtt:shed-1
         discrepancy.resolved discrepancy-0195590c-7c00-7000-8000-000000000002
@@ -235,4 +237,26 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_dictionary_entry_that_says_nothing_or_too_much_names_the_field() {
+    let check = |meaning: Value, reason: &str| {
+        let entry = serde_json::json!({"entry": "e", "person": "P-1", "meaning": meaning});
+        let error = Event::from_value("dictionary.entry_defined", 1, entry).unwrap_err().to_string();
+        assert!(error.contains(reason), "{error:?} does not say {reason:?}");
+    };
+    let same = |phrases: Vec<String>| serde_json::json!({"kind": "same", "phrases": phrases});
+    let words = |words: &[&str]| same(words.iter().map(|word| (*word).to_owned()).collect());
+    check(words(&["综框"]), "phrases: there are 1; a group has 2 to 20");
+    check(same((0..21).map(|n| n.to_string()).collect()), "phrases: there are 21");
+    check(words(&["a", " "]), "phrases: \" \" is empty");
+    check(words(&["a", &"b".repeat(65)]), "longer than 64 characters");
+    check(words(&["Frame", "frame"]), "phrases: \"frame\" is there twice");
+    let short =
+        |short: &str, long: &str| serde_json::json!({"kind": "abbreviation", "short": short, "stands_for": long});
+    check(short("n z l", "nozzle"), "short: \"n z l\" has a blank");
+    check(short("nzl", ""), "stands_for: \"\" is empty");
+    check(short(&"n".repeat(17), "nozzle"), "longer than 16 characters");
+    check(serde_json::json!({"kind": "homophone"}), "unknown variant `homophone`");
 }

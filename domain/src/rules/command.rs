@@ -123,6 +123,8 @@ const PROPOSALS: &[(&str, &str)] = &[
     ("article.review", "article.reviewed"),
     ("article.supersede", "article.superseded"),
     ("file.attach", "file.attached"),
+    ("dictionary.define_entry", "dictionary.entry_defined"),
+    ("dictionary.remove_entry", "dictionary.entry_removed"),
     ("model.register", "model.registered"),
     ("model.set_alias", "model.alias_set"),
     ("model.remove_alias", "model.alias_removed"),

@@ -8,7 +8,25 @@ use crate::{dictionary, terms};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Curated {
     version: Option<u64>,
-    groups: Vec<Vec<String>>,
+    groups: Vec<Vec<Phrase>>,
+}
+
+/// A phrase, and how it is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Phrase {
+    text: String,
+    key: String,
+}
+
+impl Phrase {
+    fn new(text: String) -> Self {
+        Self { key: key(&text), text }
+    }
+}
+
+/// What two phrases share that are the same: Chinese as it stands, Latin words stemmed.
+fn key(phrase: &str) -> String {
+    if phrase.chars().any(terms::is_han) { phrase.to_owned() } else { stemmed(phrase) }
 }
 
 /// The text with a blank on each side of each stemmed Latin word, to find phrases in.
@@ -20,8 +38,8 @@ fn stemmed(text: &str) -> String {
 impl Curated {
     /// Groups of phrases that mean the same, and abbreviations with what they stand for, as of a position; `None` where nobody curated any.
     pub fn new(version: Option<u64>, same: Vec<Vec<String>>, abbreviations: Vec<(String, String)>) -> Self {
-        let mut groups = same;
-        groups.extend(abbreviations.into_iter().map(|(short, long)| vec![short, long]));
+        let pairs = abbreviations.into_iter().map(|(short, long)| vec![short, long]);
+        let groups = same.into_iter().chain(pairs).map(|group| group.into_iter().map(Phrase::new).collect()).collect();
         Self { version, groups }
     }
 
@@ -44,28 +62,29 @@ impl Curated {
             return Vec::new();
         }
         let latin = stemmed(text);
-        let has = |phrase: &str| {
-            if phrase.chars().any(terms::is_han) { text.contains(phrase) } else { latin.contains(&stemmed(phrase)) }
+        // The key of a Latin phrase begins with a blank.
+        let has = |phrase: &&Phrase| {
+            let within = if phrase.key.starts_with(' ') { &latin } else { text };
+            within.contains(&phrase.key)
         };
         self.groups
             .iter()
             .filter_map(|group| {
-                let (there, lacking): (Vec<&str>, Vec<&str>) =
-                    group.iter().map(String::as_str).partition(|phrase| has(phrase));
-                (!there.is_empty() && !lacking.is_empty()).then_some(lacking)
+                let (there, lacking): (Vec<&Phrase>, Vec<&Phrase>) = group.iter().partition(has);
+                let found = !there.is_empty() && !lacking.is_empty();
+                found.then(|| lacking.into_iter().map(|phrase| phrase.text.as_str()).collect())
             })
             .collect()
     }
 
     /// Whether the words of the plant, or the dictionary that is compiled in, say that both mean the same.
     pub fn knows(&self, a: &str, b: &str) -> bool {
-        let key = |phrase: &str| if phrase.chars().any(terms::is_han) { phrase.to_owned() } else { stemmed(phrase) };
         let (a, b) = (key(a), key(b));
         let both = |group: &mut dyn Iterator<Item = &str>| {
             let keys: Vec<String> = group.map(key).collect();
             keys.contains(&a) && keys.contains(&b)
         };
-        self.groups.iter().any(|group| both(&mut group.iter().map(String::as_str)))
+        self.groups.iter().any(|group| both(&mut group.iter().map(|phrase| phrase.text.as_str())))
             || dictionary::SAME.iter().any(|group| both(&mut group.iter().copied()))
             || dictionary::ABBREVIATIONS.iter().any(|(short, long)| both(&mut [*short, *long].into_iter()))
     }

@@ -6,6 +6,7 @@ use eventlog::Position;
 use projections::AsOf;
 use projections::folds::episodes::Episodes;
 use retrieval::casebase::{Experience, ModeScore, Past, Ranking, Seen};
+use retrieval::curated::Curated;
 use retrieval::dictionary;
 
 use super::{Candidate, DiagnoseRequest, Diagnosis, Made, NextCheck, PastCase, Verdict};
@@ -14,6 +15,7 @@ use crate::case_index::CaseIndex;
 use crate::cases::{Case, latest, scores};
 use crate::facade::Models;
 use crate::record::{Kind, RecordId};
+use crate::words::Words;
 
 /// The modes when the caller does not say how many.
 const DEFAULT_MODES: usize = 5;
@@ -49,7 +51,12 @@ const LEAST_ALIKE_UNCODED: f32 = 0.35;
 const SILENT_RATIO: f64 = 0.05;
 
 /// Diagnoses what is seen from what was known.
-pub(crate) fn ask(models: &Models, index: &CaseIndex, request: &DiagnoseRequest) -> Result<Diagnosis, QuestionError> {
+pub(crate) fn ask(
+    models: &Models,
+    index: &CaseIndex,
+    words: &Words,
+    request: &DiagnoseRequest,
+) -> Result<Diagnosis, QuestionError> {
     let invalid = |field, reason: &str| Err(QuestionError::Invalid { field, reason: reason.to_owned() });
     if request.symptoms.trim().is_empty() && request.alarms.is_empty() {
         return invalid("symptoms", "neither symptoms nor alarms are given");
@@ -63,14 +70,16 @@ pub(crate) fn ask(models: &Models, index: &CaseIndex, request: &DiagnoseRequest)
     let limit = request.limit.unwrap_or(DEFAULT_MODES).clamp(1, MAX_LIMIT);
     let newest = index.checkpoint().min(models.episodes.checkpoint()).previous();
     let as_of = request.as_of.map_or(newest, |asked| newest.map(|newest| asked.min(newest)));
+    let curated = words.at(request.as_of);
     let Some(position) = as_of else {
         let reason = Text::new("还没有编码过的故障。", "No episode has been coded with a failure mode yet.");
-        return Ok(Diagnosis::nothing(None, reason));
+        return Ok(Diagnosis::nothing(None, reason, &curated));
     };
+    let symptoms = curated.widened(&request.symptoms);
     Ok(index.look(request.as_of, position, |base, experience| {
         models.episodes.read(|episodes, _| {
-            let asking = Asking { past: base.at(position.get()), episodes, position, limit };
-            asking.answer(experience, request)
+            let asking = Asking { past: base.at(position.get()), episodes, position, limit, curated: &curated };
+            asking.answer(experience, request, &symptoms)
         })
     }))
 }
@@ -80,14 +89,16 @@ struct Asking<'a> {
     episodes: &'a Episodes,
     position: Position,
     limit: usize,
+    curated: &'a Curated,
 }
 
 impl Asking<'_> {
-    fn answer(&self, experience: Option<&Experience>, request: &DiagnoseRequest) -> Diagnosis {
+    /// `symptoms` are those of the request with what else means the same.
+    fn answer(&self, experience: Option<&Experience>, request: &DiagnoseRequest, symptoms: &str) -> Diagnosis {
         let seen = Seen {
             asset: request.asset.as_deref(),
             class: request.class.as_deref(),
-            text: &request.symptoms,
+            text: symptoms,
             alarms: &request.alarms,
         };
         let ranking = self.past.rank(&seen, experience);
@@ -109,7 +120,7 @@ impl Asking<'_> {
         let checks = if candidates.is_empty() {
             Vec::new()
         } else {
-            let checks = self.past.checks(&ranking, &request.symptoms, &request.alarms, SHOWN_CHECKS);
+            let checks = self.past.checks(&ranking, symptoms, &request.alarms, SHOWN_CHECKS);
             checks.into_iter().map(NextCheck::from).collect()
         };
         let shown = candidates.iter().flat_map(|candidate: &Candidate| &candidate.episodes).chain(&uncoded);
@@ -125,7 +136,7 @@ impl Asking<'_> {
             checks,
             uncoded,
             evidence,
-            made: Made::by(experience),
+            made: Made::by(experience, self.curated),
         }
     }
 
@@ -180,11 +191,12 @@ impl Asking<'_> {
 }
 
 impl Made {
-    /// Made by the present code and dictionary, and this experience.
-    pub(crate) fn by(experience: Option<&Experience>) -> Self {
+    /// Made by the present code and dictionary, this experience, and these words of the plant.
+    pub(crate) fn by(experience: Option<&Experience>, curated: &Curated) -> Self {
         Self {
             code: env!("CARGO_PKG_VERSION").to_owned(),
             dictionary: dictionary::VERSION,
+            words: curated.position().map(Position::new),
             experience: experience.map(|experience| Position::new(experience.through)),
         }
     }

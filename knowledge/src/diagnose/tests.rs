@@ -1,19 +1,24 @@
 use eventlog::Position;
+use projections::folds::dictionary::Dictionary;
 use projections::folds::episodes::Episodes;
 use projections::folds::states::States;
 use projections::{MemoryProjection, Projection};
 
 use super::*;
+use crate::answer::QuestionError;
 use crate::case_index::{CaseIndex, CaseProjection};
 use crate::facade::Models;
 use crate::testing::Mill;
+use crate::words::Words;
 
 pub(crate) async fn models(mill: &Mill) -> Models {
     let (mut episodes, shared) = MemoryProjection::<Episodes>::open(None).unwrap();
     episodes.apply(&mill.entries, mill.through()).await.unwrap();
     let (mut states, shared_states) = MemoryProjection::<States>::open(None).unwrap();
     states.apply(&mill.entries, mill.through()).await.unwrap();
-    Models { episodes: shared, states: shared_states }
+    let (mut dictionary, shared_dictionary) = MemoryProjection::<Dictionary>::open(None).unwrap();
+    dictionary.apply(&mill.entries, mill.through()).await.unwrap();
+    Models { episodes: shared, states: shared_states, dictionary: shared_dictionary }
 }
 
 pub(crate) async fn index(mill: &Mill) -> CaseIndex {
@@ -23,6 +28,10 @@ pub(crate) async fn index(mill: &Mill) -> CaseIndex {
         projection.apply(batch, batch.last().unwrap().position.next()).await.unwrap();
     }
     index
+}
+
+fn ask(models: &Models, index: &CaseIndex, request: &DiagnoseRequest) -> Result<Diagnosis, QuestionError> {
+    super::ask(models, index, &Words::new(models.dictionary.clone()), request)
 }
 
 fn request(symptoms: &str, alarms: &[&str]) -> DiagnoseRequest {

@@ -2,7 +2,7 @@
 
 use eventlog::Position;
 
-use super::Knowledge;
+use super::{Inner, Knowledge};
 use crate::answer::{Answer, Page, QuestionError};
 use crate::coding::{CodeRequest, Coding};
 use crate::diagnose::{DiagnoseRequest, Diagnosis, PastCase};
@@ -11,8 +11,9 @@ use crate::questions::{
     ControlRow, ModeActions, ModeSummary, ModeView, OperatingRow, QualityBy, QualityRow, Scope, control, faults,
     maintenance, operating, quality,
 };
-use crate::record::{KnowledgeRecord, RecordId};
-use crate::search_index::{SearchAnswer, SearchRequest};
+use crate::record::{Kind, KnowledgeRecord, RecordId};
+use crate::search_index::{Hints, SearchAnswer, SearchRequest};
+use crate::words::{self, SuggestedPair};
 
 impl Knowledge {
     /// Searches the text of all records.
@@ -20,8 +21,12 @@ impl Knowledge {
     /// # Errors
     /// [`QuestionError`].
     pub async fn search(&self, request: SearchRequest) -> Result<SearchAnswer, QuestionError> {
-        let (cases, asked) = (self.inner.cases.clone(), request.as_of);
-        self.inner.search.search_expecting(request, move |words| crate::coding::expected(&cases, asked, words)).await
+        let (cases, words) = (self.inner.cases.clone(), self.inner.words.clone());
+        let hints = move |asked, text: &str| {
+            let curated = words.at(asked);
+            Hints { expected: crate::coding::expected(&cases, asked, &curated.widened(text)), curated }
+        };
+        self.inner.search.search_with(request, hints).await
     }
 
     /// Which failure mode, mechanism, cause and item a text would be coded with.
@@ -30,7 +35,7 @@ impl Knowledge {
     /// [`QuestionError`].
     pub async fn code(&self, request: CodeRequest) -> Result<Coding, QuestionError> {
         let knowledge = self.clone();
-        blocking(move || crate::coding::code(&knowledge.inner.cases, &request)).await
+        blocking(move || crate::coding::code(&knowledge.inner.cases, &knowledge.inner.words, &request)).await
     }
 
     /// One record as it was known, with its versions up to then.
@@ -83,7 +88,11 @@ impl Knowledge {
     /// [`QuestionError`].
     pub async fn diagnose(&self, request: DiagnoseRequest) -> Result<Diagnosis, QuestionError> {
         let knowledge = self.clone();
-        blocking(move || crate::diagnose::ask(&knowledge.inner.models, &knowledge.inner.cases, &request)).await
+        blocking(move || {
+            let Inner { models, cases, words, .. } = &*knowledge.inner;
+            crate::diagnose::ask(models, cases, words, &request)
+        })
+        .await
     }
 
     /// The failure modes in numbers, the most frequent first; episodes that nobody has coded are counted under no mode.
@@ -146,6 +155,30 @@ impl Knowledge {
     /// [`QuestionError`].
     pub async fn control(&self, scope: Scope) -> Result<Answer<Vec<ControlRow>>, QuestionError> {
         control::rows(&self.inner.search, &scope).await
+    }
+
+    /// Pairs of words that may mean the same, by the texts of past fault episodes; what the dictionary knows already is left out.
+    ///
+    /// # Errors
+    /// [`QuestionError`].
+    pub async fn suggested_words(
+        &self,
+        as_of: Option<Position>,
+        limit: usize,
+    ) -> Result<Answer<Vec<SuggestedPair>>, QuestionError> {
+        let request = SearchRequest { kind: Some(Kind::FaultEpisode), as_of, ..SearchRequest::default() };
+        let all = self.inner.search.all(request).await?;
+        let curated = self.inner.words.at(as_of);
+        blocking(move || {
+            Ok(Answer {
+                value: words::pairs(&all.records, &curated, limit),
+                as_of: all.as_of,
+                stores: vec![("knowledge_search".to_owned(), all.checkpoint)],
+                n: u64::try_from(all.records.len()).unwrap_or(u64::MAX),
+                evidence: Vec::new(),
+            })
+        })
+        .await
     }
 
     /// The graph store, for questions of its own.

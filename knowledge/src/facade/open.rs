@@ -1,19 +1,22 @@
 //! Opening the stores.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use eventlog::EventLog;
+use projections::folds::dictionary::Dictionary;
 use projections::folds::episodes::Episodes;
 use projections::folds::states::States;
 use projections::{ProjectionError, ProjectionSet, Runner, Shared};
+use retrieval::vectors::Embedder;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Inner, Knowledge};
 use crate::case_index::CaseProjection;
 use crate::graph::{GraphOpening, GraphProjection};
-use crate::search_index::{SearchIndex, SearchProjection};
+use crate::search_index::{NearError, SearchIndex, SearchProjection};
+use crate::words::Words;
 
 /// Where the stores are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +38,8 @@ pub struct Models {
     pub episodes: Shared<Episodes>,
     /// States of machines and set-points.
     pub states: Shared<States>,
+    /// What words of the plant mean.
+    pub dictionary: Shared<Dictionary>,
 }
 
 /// The projections that must run for the knowledge to follow the log.
@@ -102,8 +107,24 @@ impl Knowledge {
         let (search_projection, search) = opened.map_err(OpenError::Search)?;
         let (graph_opening, graph) = GraphOpening::new(&opening.config);
         let (case_projection, cases) = CaseProjection::open();
-        let inner = Inner { search, graph, models, cases };
+        let words = Words::new(models.dictionary.clone());
+        let inner = Inner { search, graph, models, cases, words };
         let projections = Projections { search: search_projection, graph: graph_opening, cases: case_projection };
         Ok((Self { inner: Arc::new(inner) }, projections))
+    }
+
+    /// Searches by meaning, too, from now on: a task keeps vectors of this model up with the index until `cancel`. Vectors are kept in the file, in memory
+    /// without one; `weight` is what being near is worth beside words, which count about 1 each.
+    ///
+    /// # Errors
+    /// [`NearError`].
+    pub fn follow_meaning(
+        &self,
+        embedder: Arc<dyn Embedder>,
+        file: Option<&Path>,
+        weight: f32,
+        cancel: CancellationToken,
+    ) -> Result<(), NearError> {
+        self.inner.search.follow_meaning(embedder, file, weight, cancel)
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn document(record: &KnowledgeRecord) -> Result<Document, String> {
 }
 
 /// The identity of a version.
-fn key(record: &KnowledgeRecord) -> String {
+pub(super) fn key(record: &KnowledgeRecord) -> String {
     format!("{}@{}", record.id, record.valid_from)
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use eventlog::{BoxFuture, Digest, Filter, Position};
 use parking_lot::RwLock;
 use projections::{Entry, Projection, ProjectionError, Rebuildable};
+use tokio::sync::Notify;
 
 use super::query::SearchIndex;
 use super::store::Store;
@@ -26,7 +27,17 @@ pub(super) fn stamp() -> String {
 const GENERATION_FILE: &str = "generation";
 
 /// The store that counts now; a rebuild puts another one there.
-pub(super) struct Cell(pub RwLock<Arc<Store>>);
+pub(super) struct Cell {
+    pub store: RwLock<Arc<Store>>,
+    /// Told when the store has taken something in.
+    pub moved: Notify,
+}
+
+impl Cell {
+    fn new(store: Arc<Store>) -> Arc<Self> {
+        Arc::new(Self { store: RwLock::new(store), moved: Notify::new() })
+    }
+}
 
 /// The search index as the runner holds it.
 pub struct SearchProjection {
@@ -53,11 +64,11 @@ impl SearchProjection {
     fn open_generation(root: Option<PathBuf>, generation: u64) -> Result<Self, ProjectionError> {
         let dir = root.as_deref().map(|root| folder(root, generation));
         let store = Store::open(dir.as_deref(), &stamp()).map_err(error)?;
-        Ok(Self { cell: Arc::new(Cell(RwLock::new(store))), root, generation })
+        Ok(Self { cell: Cell::new(store), root, generation })
     }
 
     fn store(&self) -> Arc<Store> {
-        Arc::clone(&self.cell.0.read())
+        Arc::clone(&self.cell.store.read())
     }
 }
 
@@ -112,9 +123,13 @@ impl Projection for SearchProjection {
     }
 
     fn apply<'a>(&'a mut self, entries: &'a [Entry], through: Position) -> BoxFuture<'a, Result<(), ProjectionError>> {
-        let store = self.store();
+        let (store, cell) = (self.store(), Arc::clone(&self.cell));
         let entries = entries.to_vec();
-        Box::pin(blocking(move || store.apply(&entries, through, &stamp())))
+        Box::pin(blocking(move || {
+            store.apply(&entries, through, &stamp())?;
+            cell.moved.notify_one();
+            Ok(())
+        }))
     }
 
     fn flush(&mut self) -> BoxFuture<'_, Result<(), ProjectionError>> {
@@ -150,7 +165,7 @@ impl Rebuildable for SearchProjection {
             if let Some(root) = &self.root {
                 write_generation(root, rebuilt.generation).map_err(error)?;
             }
-            let old = std::mem::replace(&mut *self.cell.0.write(), new);
+            let old = std::mem::replace(&mut *self.cell.store.write(), new);
             if let Some(root) = &self.root {
                 old.doom(folder(root, self.generation));
             }

@@ -1,12 +1,17 @@
 //! Asking the index.
 
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 use domain::Text;
 use eventlog::Position;
+use retrieval::curated::Curated;
 use retrieval::index::{Expected, Facet, Filter, IndexError, Question, Snippets};
+use retrieval::vectors::Embedder;
+use tokio_util::sync::CancellationToken;
 
 use super::document::{nanoseconds, texts};
+use super::near::{self, Near, NearError};
 use super::projection::{Cell, NAME, stamp};
 use super::store::{self, Snapshot, Store};
 use super::{Hit, SearchAnswer, SearchRequest};
@@ -27,11 +32,21 @@ const MAX_CLASS_ASSETS: usize = 10_000;
 #[derive(Clone)]
 pub struct SearchIndex {
     cell: Arc<Cell>,
+    near: Arc<OnceLock<Near>>,
+}
+
+/// What is known about the words of a question besides the index.
+#[derive(Default)]
+pub(crate) struct Hints {
+    /// What coding makes of them.
+    pub expected: Expected,
+    /// The words of the plant that mean the same.
+    pub curated: Arc<Curated>,
 }
 
 impl SearchIndex {
     pub(super) fn new(cell: Arc<Cell>) -> Self {
-        Self { cell }
+        Self { cell, near: Arc::default() }
     }
 
     /// The first position that is not applied. Everything before it is found by the next search: a search commits what is pending first.
@@ -40,7 +55,7 @@ impl SearchIndex {
     }
 
     fn store(&self) -> Arc<Store> {
-        Arc::clone(&self.cell.0.read())
+        Arc::clone(&self.cell.store.read())
     }
 
     /// Searches, or lists the newest where there are no words.
@@ -48,17 +63,33 @@ impl SearchIndex {
     /// # Errors
     /// [`QuestionError`].
     pub async fn search(&self, request: SearchRequest) -> Result<SearchAnswer, QuestionError> {
-        self.search_expecting(request, |_| Expected::new()).await
+        self.search_with(request, |_, _| Hints::default()).await
     }
 
-    /// Searches, and prefers what coding expects of the words that are searched for.
-    pub(crate) async fn search_expecting(
+    /// Searches, and takes into account what `hints` knows, as of a position (now, without one), about the words that are searched for.
+    pub(crate) async fn search_with(
         &self,
         request: SearchRequest,
-        expect: impl FnOnce(&str) -> Expected + Send + 'static,
+        hints: impl FnOnce(Option<Position>, &str) -> Hints + Send + 'static,
     ) -> Result<SearchAnswer, QuestionError> {
-        let store = self.store();
-        tokio::task::spawn_blocking(move || search(&store, &request, expect)).await.map_err(failed)?
+        let (store, near) = (self.store(), Arc::clone(&self.near));
+        tokio::task::spawn_blocking(move || search(&store, near.get(), &request, hints)).await.map_err(failed)?
+    }
+
+    /// Finds by meaning, too, from now on: vectors of this model are kept up with the index until `cancel`.
+    ///
+    /// # Errors
+    /// [`NearError`].
+    pub(crate) fn follow_meaning(
+        &self,
+        embedder: Arc<dyn Embedder>,
+        file: Option<&Path>,
+        weight: f32,
+        cancel: CancellationToken,
+    ) -> Result<(), NearError> {
+        self.near.set(Near::open(embedder, file, weight)?).map_err(|_| NearError::Twice)?;
+        tokio::spawn(near::follow(Arc::clone(&self.cell), Arc::clone(&self.near), cancel));
+        Ok(())
     }
 }
 
@@ -122,8 +153,9 @@ fn invalid(field: &'static str, reason: impl Into<String>) -> QuestionError {
 
 fn search(
     store: &Store,
+    near: Option<&Near>,
     request: &SearchRequest,
-    expect: impl FnOnce(&str) -> Expected,
+    hints: impl FnOnce(Option<Position>, &str) -> Hints,
 ) -> Result<SearchAnswer, QuestionError> {
     let asked_words = request.q.as_deref().map(str::trim).filter(|words| !words.is_empty());
     if asked_words.is_some_and(|words| words.len() > MAX_QUESTION_BYTES) {
@@ -141,18 +173,25 @@ fn search(
         (Some(words), None) => Some(words.to_owned()),
         (None, like) => like.clone(),
     };
+    let Hints { expected, curated } = words.as_deref().map(|text| hints(asked, text)).unwrap_or_default();
+    let meant = words.as_deref().zip(near).and_then(|(text, near)| near.to(text, newest_or(&snapshot, position)));
+    let (meaning, near, weights) = match meant {
+        Some(meant) => (Some(meant.meaning), meant.near, Some(meant.weights)),
+        None => (None, Vec::new(), None),
+    };
     let question = words.as_deref().map(|text| Question {
         text,
-        expected: expect(text),
-        weights: None,
+        expected,
+        near,
+        weights,
+        curated: Some(&curated),
         except: request.similar.as_ref().map(RecordId::as_str),
-        ..Question::default()
     });
     let filter = filter(&snapshot, position, request)?;
     let found = snapshot.view.search(&filter, question.as_ref(), (offset, limit), &request.facets).map_err(broken)?;
     let more = offset + found.hits.len() < found.total && offset + limit < MAX_OFFSET;
     let next_cursor = (more && !found.hits.is_empty()).then(|| format!("{position}.{}", offset + limit));
-    let snippets = words.as_deref().map(|words| Snippets::new(&snapshot.view, words, None));
+    let snippets = words.as_deref().map(|words| Snippets::new(&snapshot.view, words, Some(&curated)));
     let mut items = Vec::with_capacity(found.hits.len());
     for hit in found.hits {
         let record = versions::decode(&hit.body).map_err(failed)?;
@@ -161,7 +200,8 @@ fn search(
     }
     let facets = found.facets.into_iter().map(|(facet, counts)| (facet.to_owned(), counts)).collect();
     let total = u64::try_from(found.total).unwrap_or(u64::MAX);
-    Ok(SearchAnswer { items, next_cursor, total, facets, as_of })
+    let words = question.map(|_| curated.version()).unwrap_or_default();
+    Ok(SearchAnswer { items, next_cursor, total, facets, as_of, words, meaning })
 }
 
 /// What a record said at the position: what others are to be like.

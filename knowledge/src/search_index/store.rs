@@ -176,7 +176,7 @@ impl Drop for Store {
 }
 
 /// An error with its sources, as the store's reason.
-pub(super) fn text(error: IndexError) -> String {
+pub(super) fn text(error: impl std::error::Error) -> String {
     let mut reason = error.to_string();
     let mut source = std::error::Error::source(&error);
     while let Some(cause) = source {

@@ -1,5 +1,9 @@
+use std::sync::Arc;
+
 use eventlog::Position;
-use projections::Projection;
+use projections::{Projection, Rebuildable as _};
+use retrieval::vectors::{EmbedError, Embedder};
+use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::record::RecordId;
@@ -225,4 +229,68 @@ async fn an_index_that_is_damaged_or_of_another_version_is_built_anew() {
     std::fs::write(&store, bytes).unwrap();
     let (projection, _index) = SearchProjection::open(Some(dir.path())).unwrap();
     assert_eq!(projection.checkpoint(), Position::START);
+}
+
+/// A model that knows of heat and of noise, and says how often it was asked.
+struct HeatAndNoise(std::sync::atomic::AtomicUsize);
+
+impl Embedder for HeatAndNoise {
+    fn identity(&self) -> &str {
+        "heat-and-noise"
+    }
+
+    fn dimensions(&self) -> usize {
+        2
+    }
+
+    fn document(&self, text: &str) -> Result<Vec<f32>, EmbedError> {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let has = |words: &[&str]| if words.iter().any(|word| text.contains(word)) { 1.0 } else { 0.1 };
+        Ok(vec![has(&["hot", "热", "scorching"]), has(&["noise", "响", "racket"])])
+    }
+
+    fn question(&self, text: &str) -> Result<Vec<f32>, EmbedError> {
+        self.document(text)
+    }
+}
+
+#[tokio::test]
+async fn what_is_near_is_found_without_a_common_word_and_only_as_far_as_vectors_reach() {
+    let mill = Mill::looms();
+    let (mut projection, index) = opened(&mill, 1_000).await;
+    assert_eq!(ids(&index, "scorching").await, Vec::<String>::new());
+    let model = Arc::new(HeatAndNoise(std::sync::atomic::AtomicUsize::new(0)));
+    let cancel = CancellationToken::new();
+    let follow = |weight| index.follow_meaning(Arc::clone(&model) as Arc<dyn Embedder>, None, weight, cancel.clone());
+    for weight in [-1.0, 101.0, f32::NAN] {
+        assert!(matches!(follow(weight), Err(NearError::Weight(_))), "{weight}");
+    }
+    follow(2.0).unwrap();
+    assert!(matches!(follow(2.0), Err(NearError::Twice)));
+    let reached = async |through: Position| loop {
+        let request = SearchRequest { q: Some("scorching".to_owned()), ..SearchRequest::default() };
+        let answer = index.search(request).await.unwrap();
+        let meaning = answer.meaning.clone().unwrap();
+        assert_eq!(meaning.model, "heat-and-noise");
+        if meaning.through >= through {
+            break answer;
+        }
+        tokio::task::yield_now().await;
+    };
+    let answer = reached(mill.through()).await;
+    assert!(!answer.items.is_empty());
+    assert!(answer.items.iter().take(3).all(|hit| format!("{:?}", hit.record).contains("hot")), "{answer:?}");
+    // As known before anything was said, nothing is near.
+    let request = SearchRequest { q: Some("scorching".to_owned()), as_of: Some(Position::START), ..SearchRequest::default() };
+    let then = index.search(request).await.unwrap();
+    assert!(then.items.iter().all(|hit| hit.record.valid_from == Position::START), "{then:?}");
+    // A rebuild changes nothing of it, and asks the model for nothing.
+    let asked = model.0.load(std::sync::atomic::Ordering::Relaxed);
+    let mut beside = projection.beside().await.unwrap();
+    beside.apply(&mill.entries, mill.through()).await.unwrap();
+    projection.replace(beside).await.unwrap();
+    let rebuilt = reached(mill.through()).await;
+    assert_eq!(rebuilt.items, answer.items);
+    assert_eq!(model.0.load(std::sync::atomic::Ordering::Relaxed), asked + 1, "the question alone");
+    cancel.cancel();
 }

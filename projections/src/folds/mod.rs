@@ -6,6 +6,7 @@ pub mod articles;
 pub mod catalog;
 pub mod control_limits;
 pub mod datasets;
+pub mod dictionary;
 pub mod discrepancies;
 pub mod episode_view;
 pub mod episodes;

@@ -82,12 +82,27 @@ impl Vectors {
     /// # Errors
     /// [`VectorError`]; what was embedded before the error is kept, and the next call asks for the same stretch again.
     pub fn follow(&self, changed: impl FnOnce(u64) -> Result<Batch, String>) -> Result<bool, VectorError> {
+        self.follow_unless(|| false, changed)
+    }
+
+    /// As [`follow`](Self::follow), but asks before each text whether to stop. Then nothing is taken in; vectors that were made are kept.
+    ///
+    /// # Errors
+    /// As [`follow`](Self::follow).
+    pub fn follow_unless(
+        &self,
+        stopped: impl Fn() -> bool,
+        changed: impl FnOnce(u64) -> Result<Batch, String>,
+    ) -> Result<bool, VectorError> {
         let from = self.reach();
         let batch = changed(from).map_err(VectorError::Documents)?;
         if batch.through <= from {
             return Ok(false);
         }
         for change in &batch.changes {
+            if stopped() {
+                return Ok(false);
+            }
             if change.text.trim().is_empty() {
                 continue;
             }
