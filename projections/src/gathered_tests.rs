@@ -3,8 +3,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use eventlog::memory::MemoryLog;
-use futures::StreamExt as _;
 use eventlog::{AppendCondition, Digest, EventLog, Filter, Position};
+use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 
 use super::*;

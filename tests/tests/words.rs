@@ -88,17 +88,21 @@ async fn the_history_is_asked_for_words_that_may_mean_the_same() -> anyhow::Resu
     let server = Server::start(dir.path(), None).await?;
     let mut last = 0;
     for number in 0..8 {
-        let cylinder = if number % 2 == 0 { "cylinder" } else { "cyl" };
+        let gantry = if number % 2 == 0 { "gantry" } else { "gtry" };
         for part in ["bucket", "boom", "stick"] {
-            let text = format!("{part} {cylinder} leaking oil");
+            let text = format!("{part} {gantry} leaking oil");
             last = observe(&server, &format!("F-{part}-{number}"), json!({"en": text})).await?;
         }
     }
     let asked = server.client.get(&format!("/api/v1/dictionary/suggestions?min_position={last}&limit=5")).await?;
     assert_eq!(asked["n"], 24);
-    let pair = |answer: &Value| answer["items"].as_array().is_some_and(|items| items.iter().any(|item| item["words"] == json!(["cyl", "cylinder"])));
+    let pair = |answer: &Value| {
+        answer["items"]
+            .as_array()
+            .is_some_and(|items| items.iter().any(|item| item["words"] == json!(["gtry", "gantry"])))
+    };
     assert!(pair(&asked), "{asked}");
-    let entry = json!({"entry": "cyl", "meaning": {"kind": "abbreviation", "short": "cyl", "stands_for": "cylinder"}, "person": "P-4"});
+    let entry = json!({"entry": "gtry", "meaning": {"kind": "abbreviation", "short": "gtry", "stands_for": "gantry"}, "person": "P-4"});
     let defined = carry_out(&server, "dictionary.define_entry", entry).await?;
     let known = server.client.get(&format!("/api/v1/dictionary/suggestions?min_position={defined}")).await?;
     assert!(!pair(&known), "{known}");
@@ -143,6 +147,9 @@ async fn a_model_that_is_none_is_refused_at_the_start_with_its_file() -> anyhow:
     let config = dir.path().join("millwright.toml");
     std::fs::write(&config, format!("[meaning]\nmodel = {:?}\n", dir.path().join("nothing").to_string_lossy()))?;
     let error = Server::start(&dir.path().join("data"), Some(&config)).await.err().map(|error| format!("{error:#}"));
-    assert!(error.as_ref().is_some_and(|error| error.contains("meaning.model") && error.contains("config.json")), "{error:?}");
+    assert!(
+        error.as_ref().is_some_and(|error| error.contains("meaning.model") && error.contains("config.json")),
+        "{error:?}"
+    );
     Ok(())
 }

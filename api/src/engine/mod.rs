@@ -201,9 +201,10 @@ impl Engine {
         let embedded = open_log(config)?;
         // Ordering: the folder is ours from here on, since the log's lock is. Opening waits for the disk most of the time, so that its parts are opened side by side.
         let stores = knowledge::Opening::begin(&knowledge_config(config));
-        let embedder = config.meaning.clone().map(|meaning| {
-            tokio::task::spawn_blocking(move || embedding::Bert::open(&meaning.model))
-        });
+        let embedder = config
+            .meaning
+            .clone()
+            .map(|meaning| tokio::task::spawn_blocking(move || embedding::Bert::open(&meaning.model)));
         // Ordering: erasures are enforced before anything reads, so that no read model takes in what a restored key would open.
         let encrypted = privacy::open(config, &embedded).await?;
         let log: Arc<dyn EventLog> = Arc::clone(&encrypted) as Arc<dyn EventLog>;

@@ -76,7 +76,11 @@ pub struct SearchParameters {
 }
 
 /// The asked position: `Ok(None)` for the present, an error where nothing was known yet.
-pub(super) async fn as_of(app: &App, text: Option<String>, min_position: Option<u64>) -> Result<Option<Position>, Problem> {
+pub(super) async fn as_of(
+    app: &App,
+    text: Option<String>,
+    min_position: Option<u64>,
+) -> Result<Option<Position>, Problem> {
     let asked = Asked { as_of: text, min_position };
     asked.wait(app).await?;
     match &asked.as_of {

@@ -114,7 +114,8 @@ pub(super) async fn follow(cell: Arc<Cell>, near: Arc<OnceLock<Near>>, cancel: C
     let work = async {
         loop {
             let (store, near, stop) = (Arc::clone(&cell.store.read()), Arc::clone(&near), cancel.clone());
-            let step = tokio::task::spawn_blocking(move || near.get().map_or(Ok(false), |near| near.catch_up(&store, &stop)));
+            let step =
+                tokio::task::spawn_blocking(move || near.get().map_or(Ok(false), |near| near.catch_up(&store, &stop)));
             let pause = match step.await {
                 Ok(Ok(true)) => continue,
                 Ok(Ok(false)) => {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use eventlog::{Digest, Position};
 use parking_lot::{Mutex, RwLock};
 use projections::Entry;
-use retrieval::index::{IndexError, Opened, TextIndex, View};
+use retrieval::index::{Opened, TextIndex, View};
 
 use super::document::document;
 use crate::record::{KnowledgeRecord, RecordId};

@@ -231,12 +231,12 @@ async fn an_index_that_is_damaged_or_of_another_version_is_built_anew() {
     assert_eq!(projection.checkpoint(), Position::START);
 }
 
-/// A model that knows of heat and of noise, and says how often it was asked.
-struct HeatAndNoise(std::sync::atomic::AtomicUsize);
+/// A model that tells what is hot from what is not, and says how often it was asked.
+struct Heat(std::sync::atomic::AtomicUsize);
 
-impl Embedder for HeatAndNoise {
+impl Embedder for Heat {
     fn identity(&self) -> &str {
-        "heat-and-noise"
+        "heat"
     }
 
     fn dimensions(&self) -> usize {
@@ -245,8 +245,8 @@ impl Embedder for HeatAndNoise {
 
     fn document(&self, text: &str) -> Result<Vec<f32>, EmbedError> {
         self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let has = |words: &[&str]| if words.iter().any(|word| text.contains(word)) { 1.0 } else { 0.1 };
-        Ok(vec![has(&["hot", "热", "scorching"]), has(&["noise", "响", "racket"])])
+        let hot = ["hot", "scorching"].iter().any(|word| text.contains(word));
+        Ok(if hot { vec![1.0, 0.1] } else { vec![0.1, 1.0] })
     }
 
     fn question(&self, text: &str) -> Result<Vec<f32>, EmbedError> {
@@ -259,7 +259,7 @@ async fn what_is_near_is_found_without_a_common_word_and_only_as_far_as_vectors_
     let mill = Mill::looms();
     let (mut projection, index) = opened(&mill, 1_000).await;
     assert_eq!(ids(&index, "scorching").await, Vec::<String>::new());
-    let model = Arc::new(HeatAndNoise(std::sync::atomic::AtomicUsize::new(0)));
+    let model = Arc::new(Heat(std::sync::atomic::AtomicUsize::new(0)));
     let cancel = CancellationToken::new();
     let follow = |weight| index.follow_meaning(Arc::clone(&model) as Arc<dyn Embedder>, None, weight, cancel.clone());
     for weight in [-1.0, 101.0, f32::NAN] {
@@ -271,17 +271,18 @@ async fn what_is_near_is_found_without_a_common_word_and_only_as_far_as_vectors_
         let request = SearchRequest { q: Some("scorching".to_owned()), ..SearchRequest::default() };
         let answer = index.search(request).await.unwrap();
         let meaning = answer.meaning.clone().unwrap();
-        assert_eq!(meaning.model, "heat-and-noise");
+        assert_eq!(meaning.model, "heat");
         if meaning.through >= through {
             break answer;
         }
         tokio::task::yield_now().await;
     };
     let answer = reached(mill.through()).await;
-    assert!(!answer.items.is_empty());
+    assert!(answer.items.len() >= 3);
     assert!(answer.items.iter().take(3).all(|hit| format!("{:?}", hit.record).contains("hot")), "{answer:?}");
     // As known before anything was said, nothing is near.
-    let request = SearchRequest { q: Some("scorching".to_owned()), as_of: Some(Position::START), ..SearchRequest::default() };
+    let request =
+        SearchRequest { q: Some("scorching".to_owned()), as_of: Some(Position::START), ..SearchRequest::default() };
     let then = index.search(request).await.unwrap();
     assert!(then.items.iter().all(|hit| hit.record.valid_from == Position::START), "{then:?}");
     // A rebuild changes nothing of it, and asks the model for nothing.
