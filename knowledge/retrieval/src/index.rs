@@ -4,11 +4,13 @@
 
 mod facets;
 mod fields;
+mod gather;
 mod near;
 mod rank;
 mod search;
 mod snippets;
 mod store;
+mod words;
 
 #[cfg(test)]
 #[path = "index/tests.rs"]

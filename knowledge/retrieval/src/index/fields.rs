@@ -12,6 +12,10 @@ use crate::terms::{self, Terms};
 /// The end of a version that has none.
 pub(super) const OPEN: u64 = u64::MAX;
 
+/// The names of the fields that say when a version is valid.
+pub(super) const VALID_FROM: &str = "valid_from";
+pub(super) const VALID_TO: &str = "valid_to";
+
 /// The fields.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fields {
@@ -78,8 +82,8 @@ impl Fields {
             sounds: builder.add_text_field("sounds", words(SOUNDS)),
             codes: builder.add_text_field("codes", STRING),
             time_ns: builder.add_i64_field("time_ns", number.clone()),
-            valid_from: builder.add_u64_field("valid_from", number.clone()),
-            valid_to: builder.add_u64_field("valid_to", number),
+            valid_from: builder.add_u64_field(VALID_FROM, number.clone()),
+            valid_to: builder.add_u64_field(VALID_TO, number),
             body: builder.add_bytes_field("body", STORED),
         };
         (builder.build(), fields)

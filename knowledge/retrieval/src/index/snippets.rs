@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use tantivy::snippet::SnippetGenerator;
 use tantivy::tokenizer::{TextAnalyzer, Token};
 
-use super::search::Words;
 use super::store::View;
+use super::words::Words;
 use crate::curated::Curated;
 use crate::terms::{self, Terms};
 
