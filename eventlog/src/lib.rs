@@ -19,6 +19,7 @@
 mod admission;
 pub mod backup;
 pub mod bucket;
+mod checksum;
 mod clock;
 mod condition;
 mod contract;

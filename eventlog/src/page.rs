@@ -93,7 +93,7 @@ impl Gather {
     }
 
     /// Takes a record, unless the page is full without it. The first one always fits.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&mut self, record: Record) {
         if self.full {
             return;

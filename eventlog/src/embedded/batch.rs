@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::checksum::append_checksum;
 use super::codec::{BATCH_HEADER, BatchHeader, SharedPayload, padding};
 use super::disk::DiskFile;
 use super::draft::Drafts;
 use super::error::poisoned;
+use crate::checksum;
 use crate::metadata::Change;
 use crate::tree::Tree;
 use crate::{AppendCondition, AppendError, Appended, Digest, EventId, NewEvent, Position};
@@ -174,8 +174,8 @@ impl Batch {
         let count = u32::try_from(self.records).unwrap_or(u32::MAX);
         let header = BatchHeader::to_bytes_over((durable, count, durable), self.bytes, *seed, |checksum| {
             self.parts.iter().fold(checksum, |checksum, part| match part {
-                Part::Own(bytes) => crc32c::crc32c_append(checksum, bytes),
-                Part::Shared(payload) => append_checksum(checksum, payload.checksum, payload.bytes.len()),
+                Part::Own(bytes) => checksum::crc32c_append(checksum, bytes),
+                Part::Shared(payload) => checksum::append_checksum(checksum, payload.checksum, payload.bytes.len()),
             })
         });
         let end = offset + (BATCH_HEADER + self.bytes) as u64;

@@ -2,6 +2,7 @@
 
 use super::codec::{SharedPayload, put_event, put_head};
 use crate::NewEvent;
+use crate::checksum;
 use crate::leaf::{LEAF_BYTES, LeafParts, put_leaf};
 
 /// A payload of this size or more is not copied on its way to the disk, and its checksum is made once, here.
@@ -39,7 +40,7 @@ impl Drafts {
             let (record_at, leaf_at) = (records.len(), leaves.len());
             let payload = shared(event).then(|| {
                 let bytes = event.payload.clone();
-                SharedPayload { checksum: crc32c::crc32c(&bytes), bytes }
+                SharedPayload { checksum: checksum::crc32c(&bytes), bytes }
             });
             match &payload {
                 Some(payload) => {

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::codec::timestamp;
 use super::fields::Fields;
 use crate::TimeSpan;
+use crate::checksum;
 use crate::record::nanoseconds;
 
 /// The bytes of a range in an index file.
@@ -42,7 +43,7 @@ impl Happened {
         let mut bytes = [0; BYTES];
         let times = self.least_ns.to_le_bytes().into_iter().chain(self.greatest_ns.to_le_bytes());
         bytes.iter_mut().zip(times).for_each(|(to, from)| *to = from);
-        let checksum = bytes.split_last_chunk::<4>().map_or(0, |(times, _)| crc32c::crc32c(times));
+        let checksum = bytes.split_last_chunk::<4>().map_or(0, |(times, _)| checksum::crc32c(times));
         if let Some((_, at)) = bytes.split_last_chunk_mut::<4>() {
             *at = checksum.to_le_bytes();
         }
@@ -53,6 +54,6 @@ impl Happened {
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut fields = Fields::new(bytes);
         let range = Self { least_ns: fields.i64()?, greatest_ns: fields.i64()? };
-        (fields.u32()? == crc32c::crc32c(bytes.get(..BYTES - 4)?)).then_some(range)
+        (fields.u32()? == checksum::crc32c(bytes.get(..BYTES - 4)?)).then_some(range)
     }
 }

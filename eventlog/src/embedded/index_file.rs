@@ -12,6 +12,7 @@ use super::fields::Fields;
 use super::happened::Happened;
 use super::index::{Contents, Key, Posting};
 use super::segment::Header;
+use crate::checksum;
 use crate::{EventId, LogId, ReadError};
 
 const MAGIC: [u8; 8] = *b"MWINDEX2";
@@ -94,8 +95,8 @@ impl FileIndex {
         let body_bytes = body_and_table.checked_sub(count * 4)?;
         let mut table = vec![0; usize::try_from(count).ok()? * 4];
         file.read_exact_at(&mut table, file_bytes - count * 4).ok()?;
-        let found = crc32c::crc32c_append(crc32c::crc32c(bytes.get(..72)?), &bloom);
-        let found = crc32c::crc32c_append(found, &table);
+        let found = checksum::crc32c_append(checksum::crc32c(bytes.get(..72)?), &bloom);
+        let found = checksum::crc32c_append(found, &table);
         let blocks = numbers(&table);
         let happened = bytes.get(76..).and_then(Happened::from_bytes);
         let rows = of_rows;
@@ -214,7 +215,7 @@ impl FileIndex {
         let body_ends = usize::try_from(self.body_bytes).unwrap_or(usize::MAX).saturating_sub(first * BLOCK_BYTES);
         let blocks = blocks.get(..read.min(body_ends)).unwrap_or_default();
         let fits =
-            blocks.chunks(BLOCK_BYTES).zip(checksums).all(|(block, checksum)| crc32c::crc32c(block) == *checksum);
+            blocks.chunks(BLOCK_BYTES).zip(checksums).all(|(block, checksum)| checksum::crc32c(block) == *checksum);
         let from = start - first * BLOCK_BYTES;
         match blocks.get(from..from + bytes.len()).filter(|_| fits) {
             Some(found) => bytes.copy_from_slice(found),
@@ -261,7 +262,7 @@ fn to_bytes(header: &Header, segment_bytes: u64, contents: Contents<'_>) -> Vec<
         put_entry(&mut entries, key, posting);
     }
     body.append(&mut entries);
-    let table: Vec<u8> = body.chunks(BLOCK_BYTES).flat_map(|block| crc32c::crc32c(block).to_le_bytes()).collect();
+    let table: Vec<u8> = body.chunks(BLOCK_BYTES).flat_map(|block| checksum::crc32c(block).to_le_bytes()).collect();
     let file_bytes = HEADER_BYTES + bloom.len() + body.len() + table.len();
     let mut bytes = Vec::with_capacity(file_bytes);
     bytes.extend(MAGIC);
@@ -272,7 +273,7 @@ fn to_bytes(header: &Header, segment_bytes: u64, contents: Contents<'_>) -> Vec<
     for count in [offsets.len(), ids.len(), keys.len(), bloom.len()] {
         bytes.extend(u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes());
     }
-    let checksum = crc32c::crc32c_append(crc32c::crc32c_append(crc32c::crc32c(&bytes), &bloom), &table);
+    let checksum = checksum::crc32c_append(checksum::crc32c_append(checksum::crc32c(&bytes), &bloom), &table);
     bytes.extend(checksum.to_le_bytes());
     bytes.extend(happened.to_bytes());
     bytes.append(&mut bloom);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::codec::seed;
 use super::disk::{Access, DiskFile, Folder};
 use super::fields::Fields;
+use crate::checksum;
 use crate::{LogId, Position};
 
 /// The file's name.
@@ -59,7 +60,7 @@ fn slot(log: LogId, writes: u64, mark: Mark) -> Vec<u8> {
     slot.extend(writes.to_le_bytes());
     slot.extend(mark.tail.get().to_le_bytes());
     slot.extend(u64::from(mark.closed).to_le_bytes());
-    slot.extend(crc32c::crc32c_append(seed(log, u64::MAX), &slot).to_le_bytes());
+    slot.extend(checksum::crc32c_append(seed(log, u64::MAX), &slot).to_le_bytes());
     slot.resize(SLOT_BYTES, 0);
     slot
 }
@@ -90,7 +91,7 @@ fn newest(file: &dyn DiskFile, log: LogId) -> std::io::Result<Option<(u64, Mark)
         }
         let read = || {
             let (content, checksum) = bytes.split_at_checked(24)?;
-            let fits = Fields::new(checksum).u32()? == crc32c::crc32c_append(seed(log, u64::MAX), content);
+            let fits = Fields::new(checksum).u32()? == checksum::crc32c_append(seed(log, u64::MAX), content);
             let mut fields = Fields::new(content);
             let (writes, tail, closed) = (fields.u64()?, fields.u64()?, fields.u64()?);
             // No log writes its mark so often: another number could not follow.

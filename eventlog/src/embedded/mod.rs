@@ -21,7 +21,6 @@
 
 mod background;
 mod batch;
-mod checksum;
 mod codec;
 mod committer;
 mod cut;

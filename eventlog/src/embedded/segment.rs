@@ -9,6 +9,7 @@ use super::codec::{BATCH_ALIGNMENT, BATCH_HEADER, BATCH_MAGIC, BatchHeader, batc
 use super::disk::{Access, DiskFile, Folder};
 use super::error::OpenError;
 use super::fields::{Fields, put_at};
+use crate::checksum;
 use crate::record::{RECORD_FORMAT_VERSION, nanoseconds};
 use crate::tree::Tree;
 use crate::{Digest, LogId, Position};
@@ -58,7 +59,7 @@ impl Header {
             put_at(&mut bytes, 64 + index * 32, digest.as_bytes());
         }
         put_at(&mut bytes, at, more);
-        bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
+        bytes.extend(checksum::crc32c(&bytes).to_le_bytes());
         bytes
     }
 
@@ -74,7 +75,7 @@ impl Header {
         if fields.array() != Some(magic) {
             return Err(damaged("the file does not begin like a segment"));
         }
-        if Some(crc32c::crc32c(content)) != Fields::new(checksum).u32() {
+        if Some(checksum::crc32c(content)) != Fields::new(checksum).u32() {
             return Err(damaged("its checksum does not fit"));
         }
         let mut read = || {

@@ -26,6 +26,7 @@ use super::error::OpenError;
 use super::fields::Fields;
 use super::segment::{self, HEADER_BYTES};
 use crate::bucket::Bucket;
+use crate::checksum;
 use crate::{Digest, Position};
 
 const SUFFIX: &str = "remote";
@@ -98,14 +99,14 @@ impl Marker {
         }
         bytes.extend(&self.head);
         bytes.extend(&self.tail);
-        bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
+        bytes.extend(checksum::crc32c(&bytes).to_le_bytes());
         bytes
     }
 
     fn parse(bytes: &[u8]) -> Option<Self> {
         let (content, checksum) = bytes.split_at_checked(bytes.len().checked_sub(4)?)?;
         let mut fields = Fields::new(content);
-        if Fields::new(checksum).u32()? != crc32c::crc32c(content) || fields.array()? != MAGIC {
+        if Fields::new(checksum).u32()? != checksum::crc32c(content) || fields.array()? != MAGIC {
             return None;
         }
         let (file_bytes, tail_at) = (fields.u64()?, fields.u64()?);

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::bytes::{Cursor, bits, compress, decompress, put_bits, put_bytes, put_signed, put_varint};
 use super::columns::{Gathered, Lists, Part, Regrown};
 use super::numbers::{Packed, Unpacker, pack};
+use crate::checksum;
 use crate::frames::{StatusCode, Values};
 
 /// The most readings of a chunk that this program reads.
@@ -82,14 +83,14 @@ pub(super) fn write(gathered: &Gathered, page_rows: u32, seed: u32) -> std::io::
         let times = gathered.times_ns.get(range.clone()).unwrap_or_default();
         put_signed(&mut meta, times.iter().copied().min().unwrap_or(0));
         put_signed(&mut meta, times.iter().copied().max().unwrap_or(0));
-        meta.extend(crc32c::crc32c_append(seed, body.get(start..).unwrap_or_default()).to_le_bytes());
+        meta.extend(checksum::crc32c_append(seed, body.get(start..).unwrap_or_default()).to_le_bytes());
     }
     let mut bytes = compress(&meta, META_LEVEL)?;
     let too_long = |_| std::io::Error::other("a chunk has more than 4 GiB");
     let written = Written {
         meta_bytes: bytes.len().try_into().map_err(too_long)?,
         meta_raw_bytes: meta.len().try_into().map_err(too_long)?,
-        meta_checksum: crc32c::crc32c_append(seed, &bytes),
+        meta_checksum: checksum::crc32c_append(seed, &bytes),
         bytes: Vec::new(),
     };
     bytes.append(&mut body);

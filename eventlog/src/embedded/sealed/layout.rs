@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::bytes::{Cursor, compress, decompress, put_bytes, put_signed, put_varint};
+use crate::checksum;
 use crate::embedded::codec::timestamp;
 use crate::embedded::error::OpenError;
 use crate::embedded::fields::{Fields, put_at};
@@ -83,14 +84,14 @@ impl Trailer {
         put_at(&mut bytes, 20, &self.directory_checksum.to_le_bytes());
         put_at(&mut bytes, 24, &self.blocks_at.to_le_bytes());
         put_at(&mut bytes, 32, &self.file_bytes.to_le_bytes());
-        bytes.extend(crc32c::crc32c_append(seed, &bytes).to_le_bytes());
+        bytes.extend(checksum::crc32c_append(seed, &bytes).to_le_bytes());
         bytes
     }
 
     /// Reads the trailer of a file of so many bytes.
     pub(super) fn read(bytes: &[u8], file_bytes: u64, seed: u32) -> Option<Self> {
         let (content, checksum) = bytes.split_at_checked(TRAILER_BYTES - 4)?;
-        if Fields::new(checksum).u32()? != crc32c::crc32c_append(seed, content) {
+        if Fields::new(checksum).u32()? != checksum::crc32c_append(seed, content) {
             return None;
         }
         let mut fields = Fields::new(content);

@@ -10,6 +10,7 @@ use super::cache::{Cache, Kept, Key, Part as CachePart};
 use super::chunk::{Chunk, Page, PagePlace};
 use super::columns::{Regrown, in_order};
 use super::layout::{self, ChunkPlace, Directory, Facts, TRAILER_BYTES, Trailer};
+use crate::checksum;
 use crate::embedded::codec::{RECORD_PREFIX, Stored};
 use crate::embedded::disk::DiskFile;
 use crate::embedded::error::{OpenError, read_io};
@@ -73,7 +74,7 @@ impl SealedFile {
         for _ in 0..2 {
             let mut found = Vec::new();
             let read = self.file.read_append(&mut found, bytes, at).map_err(read_io(&self.name))?;
-            match crc32c::crc32c_append(self.header.seed(), &found) == checksum {
+            match checksum::crc32c_append(self.header.seed(), &found) == checksum {
                 true if read == bytes => return Ok(found),
                 _ if read < bytes => reason = "the file ends within",
                 _ => reason = "the checksum does not fit:",

@@ -9,6 +9,7 @@ use super::chunk;
 use super::columns::{Gathered, Lists, kind};
 use super::layout::{BlockPlace, ChunkPlace, Directory, Facts, TRAILER_BYTES, Trailer, header_bytes};
 use super::source::{Pace, Source};
+use crate::checksum;
 use crate::embedded::codec::{Stored, header_bytes as record_header};
 use crate::embedded::disk::{Access, DiskFile, Folder};
 use crate::embedded::segment::Header;
@@ -203,7 +204,7 @@ pub(super) fn write(
     let trailer = Trailer {
         directory_at,
         directory_raw_bytes,
-        directory_checksum: crc32c::crc32c_append(header.seed(), &stored),
+        directory_checksum: checksum::crc32c_append(header.seed(), &stored),
         blocks_at,
         file_bytes: growing.offset + TRAILER_BYTES as u64,
     };
@@ -333,7 +334,7 @@ fn write_blocks(
     let mut put = |builder: &mut Builder, pace: Pace<'_>| {
         let rows = builder.rows() as u32;
         let (stored, raw_bytes) = builder.finish().map_err(SealError::io("writing", growing.name))?;
-        let checksum = crc32c::crc32c_append(source.header.seed(), &stored);
+        let checksum = checksum::crc32c_append(source.header.seed(), &stored);
         let bytes = stored.len() as u32;
         directory.blocks.push(BlockPlace { first_row, rows, offset: growing.offset, bytes, raw_bytes, checksum });
         first_row += rows;

@@ -17,6 +17,7 @@ use super::super::{
 };
 use super::values::{self, deltas};
 use crate::MAX_PAYLOAD_BYTES;
+use crate::checksum;
 
 pub(super) struct Header {
     pub(super) summary: ColumnSummary,
@@ -37,8 +38,8 @@ pub(super) fn read_header<'a>(reader: &mut Reader<'a>, first_row: u32) -> Result
     let header_bytes = start.len() - reader.rest().len();
     let checksum = reader.u32()?;
     let body = reader.take(body_bytes)?;
-    let header = crc32c::crc32c(start.get(..header_bytes).unwrap_or_default());
-    if crc32c::crc32c_append(header, body) != checksum {
+    let header = checksum::crc32c(start.get(..header_bytes).unwrap_or_default());
+    if checksum::crc32c_append(header, body) != checksum {
         return Err(damaged(format!("the checksum of column {signal:?} does not fit")));
     }
     if rows == 0 {

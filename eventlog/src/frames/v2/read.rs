@@ -16,6 +16,7 @@ use super::shape::{Chosen, Listed, Shape};
 use super::texts::read_texts;
 use super::words::{Method, Range as Words, Scratch};
 use crate::MAX_PAYLOAD_BYTES;
+use crate::checksum;
 
 /// The bytes before the directory.
 const PREFIX_BYTES: usize = 12;
@@ -144,7 +145,7 @@ fn open<'a>(payload: &'a [u8], signals: &'a mut Signals) -> Result<(Directory<'a
     let checksum = reader.u32()?;
     let directory = reader.take(directory_bytes)?;
     let sized = payload.get(..PREFIX_BYTES - CHECKSUM_BYTES).unwrap_or_default();
-    if crc32c::crc32c_append(crc32c::crc32c(sized), directory) != checksum {
+    if checksum::crc32c_append(checksum::crc32c(sized), directory) != checksum {
         return Err(damaged("the checksum of its directory does not fit"));
     }
     let mut reader = Reader::new(directory);
@@ -174,7 +175,7 @@ fn checked_body(payload: &[u8], start: usize) -> Result<&[u8], FrameError> {
     let body = checked.get(start..).ok_or_else(|| damaged("it ends too early"))?;
     let directory = payload.get(PREFIX_BYTES - CHECKSUM_BYTES..PREFIX_BYTES).and_then(|bytes| bytes.first_chunk());
     let directory = u32::from_le_bytes(directory.copied().unwrap_or_default());
-    if crc32c::crc32c_append(directory, body) != u32::from_le_bytes(*checksum) {
+    if checksum::crc32c_append(directory, body) != u32::from_le_bytes(*checksum) {
         return Err(damaged("the checksum of its body does not fit"));
     }
     Ok(body)

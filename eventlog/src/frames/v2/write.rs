@@ -7,6 +7,7 @@ use super::lists::{Known, put_axis, put_counts};
 use super::shape::{Chosen, Listed, Shape};
 use super::texts::put_texts;
 use super::words::{Method, Range, put_words};
+use crate::checksum;
 
 /// The parts of a frame while columns are added.
 #[derive(Default)]
@@ -148,14 +149,14 @@ impl<'a> Writer<'a> {
         out.extend_from_slice(b"MWF\x02");
         // A frame is far smaller than 4 GiB: it has at most 20,000 texts of 64 KiB, and what is larger than a payload is refused after this.
         out.extend_from_slice(&u32::try_from(directory_bytes).unwrap_or(u32::MAX).to_le_bytes());
-        let mut checksum = crc32c::crc32c(&out);
+        let mut checksum = checksum::crc32c(&out);
         for part in headers {
-            checksum = crc32c::crc32c_append(checksum, part);
+            checksum = checksum::crc32c_append(checksum, part);
         }
         out.extend_from_slice(&checksum.to_le_bytes());
         headers.into_iter().chain(bodies).for_each(|part| out.extend_from_slice(part));
         for part in bodies {
-            checksum = crc32c::crc32c_append(checksum, part);
+            checksum = checksum::crc32c_append(checksum, part);
         }
         out.extend_from_slice(&checksum.to_le_bytes());
         out

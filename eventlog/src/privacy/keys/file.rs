@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::{KeyError, MasterKey};
 use crate::Tag;
+use crate::checksum;
 use crate::privacy::cipher::DataKey;
 
 const MAGIC: &[u8; 8] = b"MWDKEY1\n";
@@ -46,7 +47,7 @@ pub(super) fn encode(
     // A tag is shorter than 2^16 bytes: the log takes 512 at most.
     bytes.extend_from_slice(&u16::try_from(subject.len()).unwrap_or(u16::MAX).to_le_bytes());
     bytes.extend_from_slice(subject);
-    let checksum = crc32c::crc32c(&bytes);
+    let checksum = checksum::crc32c(&bytes);
     bytes.extend_from_slice(&checksum.to_le_bytes());
     Ok(bytes)
 }
@@ -56,7 +57,7 @@ pub(super) fn decode(path: &Path, id: Uuid, bytes: &[u8], master: Option<&Master
     let wrapped = |reason| KeyError::Wrapped { path: path.to_owned(), reason };
     let short = || damaged("it is too short");
     let (checked, checksum) = bytes.split_last_chunk::<4>().ok_or_else(short)?;
-    if crc32c::crc32c(checked) != u32::from_le_bytes(*checksum) {
+    if checksum::crc32c(checked) != u32::from_le_bytes(*checksum) {
         return Err(damaged("its checksum does not fit"));
     }
     let (magic, rest) = checked.split_first_chunk::<8>().ok_or_else(short)?;
