@@ -50,6 +50,7 @@ pub(super) fn read_width(reader: &mut Reader<'_>) -> Result<u32, FrameError> {
 }
 
 /// Reads as many numbers as there are places.
+#[inline]
 pub(super) fn read_packed(reader: &mut Reader<'_>, width: u32, places: &mut [u64]) -> Result<(), FrameError> {
     // The loads of the last numbers may reach beyond them: into what follows, whose bits are masked away.
     let bytes = reader.rest();
@@ -75,15 +76,25 @@ fn unpack(bytes: &[u8], width: u32, places: &mut [u64]) {
 /// One number after the other, whatever the width.
 fn unpack_slowly(bytes: &[u8], width: u32, places: &mut [u64]) {
     let mask = (1_u64 << width) - 1;
+    let last = last_bytes(bytes);
     let mut bit = 0_usize;
     for place in places {
         let rest = bytes.get(bit / 8..).unwrap_or_default();
         let word = match rest.first_chunk::<8>() {
             Some(word) => u64::from_le_bytes(*word),
-            None => rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+            // Fewer than eight bytes are left: they are the highest of the last ones. A short column is nothing but these.
+            None => last.checked_shr(u64::BITS - 8 * rest.len() as u32).unwrap_or(0),
         };
         *place = word >> (bit % 8) & mask;
         bit += width as usize;
+    }
+}
+
+/// The last eight bytes as one number; where there are fewer, they are its highest ones.
+fn last_bytes(bytes: &[u8]) -> u64 {
+    match bytes.last_chunk::<8>() {
+        Some(word) => u64::from_le_bytes(*word),
+        None => bytes.iter().fold(0, |word, byte| word >> 8 | u64::from(*byte) << 56),
     }
 }
 

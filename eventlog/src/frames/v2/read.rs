@@ -202,6 +202,8 @@ impl Directory<'_> {
         Ok(())
     }
 
+    // Headers and columns are large beside what a short column holds: inlined, neither is moved from function to function.
+    #[inline(always)]
     fn column(&mut self) -> Result<Header, FrameError> {
         let shape = Shape::new(self.reader.u8()?)?;
         let signal = self.signal(shape.kind)?;
@@ -282,6 +284,7 @@ fn listed(reader: &mut Reader<'_>, chosen: &mut Chosen, said: Listed) -> Result<
 }
 
 /// How the values are stored.
+#[inline]
 fn stored(reader: &mut Reader<'_>, kind: u8) -> Result<Stored, FrameError> {
     match kind {
         0 => match Words::read(reader)? {
@@ -354,6 +357,7 @@ impl Lists {
     }
 }
 
+#[inline(always)]
 fn column(
     header: Header,
     times: Range<usize>,
