@@ -106,7 +106,7 @@ pub struct Precursor {
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Mined {
-    /// The precursors: those that are believed first, then by precision and recall on the later part.
+    /// The precursors: those that are believed first, then by precision and recall on the earlier part, so that the figures of the later part flatter none of them.
     pub precursors: Vec<Precursor>,
     /// How many conditions were looked at, at every threshold of theirs.
     pub candidates: usize,
@@ -189,7 +189,7 @@ pub fn mine(sight: &Sight, faults: &BTreeMap<AssetId, Vec<Fault>>, question: &Qu
     let mut precursors: Vec<(f64, Precursor)> = tried
         .into_iter()
         .zip(q_values)
-        .map(|(chosen, q_value)| (chosen.later.score(), precursor(chosen, q_value, question.as_of)))
+        .map(|(chosen, q_value)| (chosen.earlier.score(), precursor(chosen, q_value, question.as_of)))
         .collect();
     precursors.sort_by(|(one, a), (other, b)| b.believed.cmp(&a.believed).then(other.total_cmp(one)));
     let precursors = precursors.into_iter().map(|(_, precursor)| precursor).collect();
