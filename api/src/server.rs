@@ -22,23 +22,35 @@ use crate::mlflow;
 use crate::problem::Problem;
 use crate::routes;
 
-/// What every handler sees.
+/// What every handler sees. Cheap to clone: each layer of each request does.
 #[derive(Clone, Debug)]
-pub struct App {
+pub struct App(Arc<Parts>);
+
+impl std::ops::Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// What an [`App`] is made of.
+#[derive(Debug)]
+pub struct Parts {
     /// The log, the read models and the registry.
     pub engine: Arc<Engine>,
     /// Who may ask.
-    pub tokens: Arc<Tokens>,
+    pub tokens: Tokens,
     /// What one request may cost.
-    pub limits: Arc<Limits>,
+    pub limits: Limits,
     /// Counters for `/metrics`.
-    pub metrics: Arc<Metrics>,
+    pub metrics: Metrics,
     /// Requests being served.
-    pub requests: Arc<Semaphore>,
+    pub requests: Semaphore,
     /// Live feeds being served.
     pub live_feeds: Arc<Semaphore>,
     /// Held while a logged model's list of versions is written.
-    pub logged_model_notes: Arc<tokio::sync::Mutex<()>>,
+    pub logged_model_notes: tokio::sync::Mutex<()>,
     /// Cancelled when the server stops.
     pub stopping: CancellationToken,
 }
@@ -62,16 +74,16 @@ const HEALTH_PATHS: [&str; 4] = ["/healthz", "/health", "/readyz", "/metrics"];
 impl App {
     /// An application over an engine.
     pub fn new(engine: Arc<Engine>, config: &Config, stopping: CancellationToken) -> Self {
-        Self {
+        Self(Arc::new(Parts {
             engine,
-            tokens: Arc::new(Tokens::new(&config.tokens)),
-            limits: Arc::new(config.limits.clone()),
-            metrics: Arc::new(Metrics::new()),
-            requests: Arc::new(Semaphore::new(config.limits.concurrency)),
+            tokens: Tokens::new(&config.tokens),
+            limits: config.limits.clone(),
+            metrics: Metrics::new(),
+            requests: Semaphore::new(config.limits.concurrency),
             live_feeds: Arc::new(Semaphore::new(config.limits.live_feeds)),
-            logged_model_notes: Arc::default(),
+            logged_model_notes: tokio::sync::Mutex::default(),
             stopping,
-        }
+        }))
     }
 }
 
