@@ -122,7 +122,7 @@ async fn readings(log: &EmbeddedLog, signals: &[Arc<str>], period_s: i64) -> u64
             let (value, status) = (Value::Float(value), StatusCode::GOOD);
             frame.push(Reading { signal: Arc::clone(signal), time, sequence: None, value, status });
         }
-        if step % 100 == 99 || step + 1 == steps {
+        if step % 50 == 49 || step + 1 == steps {
             count += frame.len() as u64;
             let sealed = seal_readings("bench", std::mem::take(&mut frame), Meta::own("bench", None)).unwrap();
             let _ = log.append(AppendCondition::none(), vec![sealed]).await.unwrap();
