@@ -118,10 +118,7 @@ fn shape(name: &str, series: &[Vec<Reading>]) {
     let count = sorted.len();
     let encoded = frames::encode(sorted.clone()).unwrap();
     println!("{name}: {:.2} bytes/reading", encoded.bytes.len() as f64 / count as f64);
-    measure("encode columns, digest apart", count, || {
-        let given = encoded.frame.clone();
-        timed(|| frames::payload(given).unwrap())
-    });
+    measure("encode columns, digest apart", count, || timed(|| frames::payload(&encoded.frame).unwrap()));
     measure("sort, group, encode, digest, in column order", count, || {
         let given = sorted.clone();
         timed(|| frames::encode(given).unwrap())

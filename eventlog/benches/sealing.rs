@@ -153,7 +153,7 @@ async fn frames_of(scratch: &Path, signals: usize, frames: i64, steps: i64) {
         from = page.last().unwrap().position.next();
         for record in page.iter().filter(|record| record.content_type == ContentType::Frame) {
             let frame = frames::decode(&record.payload).unwrap();
-            let columns = frame.columns.iter().filter(|column| *column.signal == *query.signal);
+            let columns = frame.columns_of(&query.signal);
             let inside = |reading: &Reading| reading.time >= query.from && reading.time < query.to;
             scanned += columns.flat_map(|column| column.readings()).filter(|(_, reading)| inside(reading)).count();
         }

@@ -148,7 +148,7 @@ impl Filling {
         })?;
         self.page.touched.frames += 1;
         self.page.touched.bytes += bytes;
-        for column in &columns.columns {
+        for column in columns.columns() {
             for (row, reading) in column.readings() {
                 let address = ReadingAddress { position: record.position, row };
                 if address < query.start {

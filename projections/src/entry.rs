@@ -209,7 +209,7 @@ pub fn seal(event: &Event, meta: Meta) -> Result<NewEvent, SealError> {
 pub fn seal_readings(source: &str, readings: Vec<Reading>, meta: Meta) -> Result<NewEvent, SealError> {
     let encoded = frames::encode(readings)?;
     let stream = StreamId::of("readings", source)?;
-    let last = encoded.frame.columns.iter().filter_map(|column| column.times_ns.last()).max().copied();
+    let last = encoded.frame.columns().filter_map(|column| column.times_ns.last()).max().copied();
     let mut sealed = NewEvent::json(meta.id, stream, EventType::new(READINGS_TYPE)?, 1, &meta.actor, encoded.bytes);
     sealed.content_type = ContentType::Frame;
     sealed.payload_digest = PayloadDigest { algorithm: DigestAlgorithm::FrameSha256, digest: encoded.digest };

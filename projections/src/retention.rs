@@ -141,8 +141,8 @@ impl<'a> Plan<'a> {
             })?;
             self.open.frames += 1;
             self.open.readings += frame.len() as u64;
-            for column in &frame.columns {
-                self.signal(&column.signal).readings += column.times_ns.len() as u64;
+            for column in frame.columns() {
+                self.signal(column.signal).readings += column.times_ns.len() as u64;
             }
             for (signal, reading) in latest.0.get(&record.position).into_iter().flatten() {
                 self.signal(signal).newest.push(reading.clone());

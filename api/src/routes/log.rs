@@ -368,7 +368,7 @@ fn show_frame(payload: &[u8], detail: Detail) -> Value {
     };
     let shown = json!({
         "readings": frame.len(),
-        "signals": frame.columns.iter().map(|column| &*column.signal).collect::<Vec<_>>(),
+        "signals": frame.columns().map(|column| &**column.signal).collect::<Vec<_>>(),
     });
     match detail {
         Detail::Summary => shown,

@@ -82,7 +82,7 @@ impl Reader<'_> {
             PayloadState::Present => {
                 eventlog::frames::decode(&record.payload).map_err(|error| corrupt(error.to_string()))?
             }
-            PayloadState::Dropped | PayloadState::Erased => Frame { columns: Vec::new() },
+            PayloadState::Dropped | PayloadState::Erased => Frame::default(),
         };
         let frame = Arc::new(frame);
         if self.frames.order.len() >= KEPT_FRAMES
@@ -107,8 +107,7 @@ impl Stored for Reader<'_> {
         let mut contents = Vec::new();
         for position in self.rows.covering(signal, time_ns, span)? {
             let frame = self.frame(position)?;
-            let start = frame.columns.partition_point(|column| *column.signal < **signal);
-            for column in frame.columns.iter().skip(start).take_while(|column| column.signal == *signal) {
+            for column in frame.columns_of(signal) {
                 collect(column, time_ns, sequence, &mut contents);
             }
         }
@@ -116,7 +115,7 @@ impl Stored for Reader<'_> {
     }
 }
 
-fn collect(column: &Column, time_ns: i64, sequence: Option<u64>, contents: &mut Vec<Content>) {
+fn collect(column: Column<'_>, time_ns: i64, sequence: Option<u64>, contents: &mut Vec<Content>) {
     let start = column.times_ns.partition_point(|time| *time < time_ns);
     let end = column.times_ns.partition_point(|time| *time <= time_ns);
     for index in start..end {

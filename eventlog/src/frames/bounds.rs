@@ -4,7 +4,7 @@ use super::Values;
 
 /// The bits of the smallest and the largest value: integers as they are, doubles in total order without NaN (NaN when there is nothing else), booleans
 /// as 0 and 1, texts as zeros.
-pub(super) fn of(values: &Values) -> [u64; 2] {
+pub(super) fn of(values: Values<'_>) -> [u64; 2] {
     match values {
         Values::Boolean(values) => {
             [values.iter().all(|value| *value), values.iter().any(|value| *value)].map(u64::from)

@@ -31,8 +31,8 @@ const BUFFER_BYTES: usize = 16 * 1024;
 pub fn digest(frame: &Frame) -> Digest {
     let mut hasher = Buffered { hasher: sha2::Sha256::new(), bytes: Vec::with_capacity(2 * BUFFER_BYTES) };
     hasher.put(PREFIX);
-    hasher.put(&length(frame.columns.len()));
-    for column in &frame.columns {
+    hasher.put(&length(frame.columns().len()));
+    for column in frame.columns() {
         put_column(&mut hasher, column);
     }
     hasher.hasher.update(&hasher.bytes);
@@ -76,15 +76,15 @@ fn length(count: usize) -> [u8; 4] {
     u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes()
 }
 
-fn put_column(out: &mut Buffered, column: &Column) {
+fn put_column(out: &mut Buffered, column: Column<'_>) {
     let rows = column.times_ns.len();
     out.put(&length(column.signal.len()));
     out.put(column.signal.as_bytes());
     out.put(&[column.values.kind()]);
     out.put(&length(rows));
-    out.put_all(&column.times_ns, i64::to_le_bytes);
-    put_sequences(out, &column.sequences, rows);
-    match &column.values {
+    out.put_all(column.times_ns, i64::to_le_bytes);
+    put_sequences(out, column.sequences, rows);
+    match column.values {
         Values::Boolean(values) => out.put_all(values, |value| [u8::from(value)]),
         Values::Integer(values) => out.put_all(values, i64::to_le_bytes),
         Values::Float(values) => out.put_all(values, |value| value.to_bits().to_le_bytes()),

@@ -6,7 +6,7 @@ use super::bytes::damaged;
 use super::canonical::digest;
 use super::check::in_order;
 use super::group::columns;
-use super::{Column, ColumnSummary, Frame, Reading, v1, v2};
+use super::{Added, Builder, Column, ColumnSummary, Frame, Reading, v1, v2};
 use crate::{Digest, MAX_PAYLOAD_BYTES};
 
 /// The most readings in one frame.
@@ -74,31 +74,57 @@ pub fn encode(readings: Vec<Reading>) -> Result<Encoded, FrameError> {
     if readings.len() > MAX_FRAME_READINGS {
         return Err(FrameError::TooMany { count: readings.len() });
     }
-    encoded(Frame { columns: columns(readings)? })
+    let frame = columns(readings)?;
+    let bytes = bytes(&frame.columns().collect::<Vec<_>>())?;
+    Ok(Encoded { bytes, digest: digest(&frame), frame })
 }
 
 /// Encodes columns as they are: for importers and for whoever regroups frames. Rows are numbered anew, and the columns are sorted where they are not.
 ///
 /// # Errors
 /// [`FrameError`] when there are no or too many readings, when two columns have the same signal and kind, or when a column is not what [`Column`] says.
-pub fn encode_columns(columns: Vec<Column>) -> Result<Encoded, FrameError> {
-    encoded(in_order(columns)?)
+pub fn encode_columns(columns: Vec<Column<'_>>) -> Result<Encoded, FrameError> {
+    let columns = in_order(columns)?;
+    let bytes = bytes(&columns)?;
+    let frame = frame(&columns);
+    Ok(Encoded { bytes, digest: digest(&frame), frame })
 }
 
 /// The payload of a frame whose digest is known already: a frame that was decoded, and is written again in the present format version.
 ///
 /// # Errors
 /// As for [`encode_columns`].
-pub fn payload(frame: Frame) -> Result<Bytes, FrameError> {
-    bytes(&in_order(frame.columns)?)
+pub fn payload(frame: &Frame) -> Result<Bytes, FrameError> {
+    bytes(&in_order(frame.columns().collect())?)
 }
 
-fn encoded(frame: Frame) -> Result<Encoded, FrameError> {
-    Ok(Encoded { bytes: bytes(&frame)?, digest: digest(&frame), frame })
+/// A frame of its own with these columns, which are in order.
+fn frame(columns: &[Column<'_>]) -> Frame {
+    let mut builder = Builder::default();
+    let mut before: Option<&Column<'_>> = None;
+    for column in columns {
+        let Column { signal, first_row, times_ns, sequences, values, statuses } = *column;
+        let times = match before {
+            Some(before) if before.times_ns == times_ns => builder.last_times(),
+            _ => {
+                let start = builder.lists.times_ns.len();
+                builder.lists.times_ns.extend_from_slice(times_ns);
+                start..builder.lists.times_ns.len()
+            }
+        };
+        let same = builder.last_sequences_if(|last| last == sequences);
+        let sequences = same.unwrap_or_else(|| builder.add_sequences(sequences.clone()));
+        let (kind, values_from) = (values.kind(), builder.lists.count(values.kind()));
+        builder.lists.append(values);
+        let statuses = statuses.clone();
+        builder.add(signal.clone(), sequences, Added { first_row, times, kind, values_from, statuses });
+        before = Some(column);
+    }
+    builder.finish()
 }
 
-fn bytes(frame: &Frame) -> Result<Bytes, FrameError> {
-    let bytes = v2::encode(frame);
+fn bytes(columns: &[Column<'_>]) -> Result<Bytes, FrameError> {
+    let bytes = v2::encode(columns);
     if bytes.len() > MAX_PAYLOAD_BYTES {
         return Err(FrameError::TooLarge { bytes: bytes.len() });
     }

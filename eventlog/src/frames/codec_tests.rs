@@ -40,6 +40,10 @@ fn any_reading() -> impl Strategy<Value = Reading> {
 
 /// Bit by bit, so that NaN equals itself and differs from another NaN.
 fn bits(frame: &Frame) -> Vec<String> {
+    shown(frame.readings())
+}
+
+fn shown(readings: impl Iterator<Item = (u32, Reading)>) -> Vec<String> {
     let row = |(row, reading): (u32, Reading)| {
         let value = match &reading.value {
             Value::Float(value) => format!("float {:016x}", value.to_bits()),
@@ -48,7 +52,7 @@ fn bits(frame: &Frame) -> Vec<String> {
         let Reading { signal, time, sequence, status, .. } = reading;
         format!("{row} {signal} {} {sequence:?} {value} {status}", time.as_nanosecond())
     };
-    frame.readings().map(row).collect()
+    readings.map(row).collect()
 }
 
 fn key(reading: &Reading) -> (Arc<str>, u8, i128, Option<u64>) {
@@ -85,7 +89,7 @@ fn check_hostile(bytes: &[u8]) {
     let _ = summaries(bytes);
     let Ok(frame) = decode(bytes) else { return };
     assert!((1..=MAX_FRAME_READINGS).contains(&frame.len()));
-    let again = encode_columns(frame.columns.clone()).unwrap();
+    let again = encode_columns(frame.columns().collect()).unwrap();
     assert_eq!(bits(&again.frame), bits(&frame));
     assert_eq!(bits(&decode(&again.bytes).unwrap()), bits(&frame));
 }
@@ -114,7 +118,7 @@ proptest! {
         prop_assert_eq!(bits(&decoded), bits(&encoded.frame));
         prop_assert_eq!(digest(&decoded), encoded.digest);
         prop_assert_eq!(format!("{:?}", summaries(&old).unwrap()), format!("{:?}", summaries(&encoded.bytes).unwrap()));
-        prop_assert_eq!(payload(decoded).unwrap(), encoded.bytes);
+        prop_assert_eq!(payload(&decoded).unwrap(), encoded.bytes);
     }
 
     #[test]
@@ -124,13 +128,11 @@ proptest! {
     ) {
         let whole = encode(readings.clone()).unwrap();
         // Signals that come in two parts, each sorted by itself, and the columns in the wrong order.
-        let parted = whole.frame.columns[first.index(whole.frame.columns.len())].signal.clone();
+        let parted = whole.frame.columns().nth(first.index(whole.frame.columns().len())).unwrap().signal.clone();
         let (one, two): (Vec<_>, Vec<_>) = readings.into_iter().partition(|reading| reading.signal < parted);
-        let mut columns = Vec::new();
-        for part in [two, one].into_iter().filter(|part| !part.is_empty()) {
-            columns.extend(encode(part).unwrap().frame.columns);
-        }
-        let joined = encode_columns(columns).unwrap();
+        let parts = [two, one].into_iter().filter(|part| !part.is_empty());
+        let frames: Vec<Frame> = parts.map(|part| encode(part).unwrap().frame).collect();
+        let joined = encode_columns(frames.iter().flat_map(Frame::columns).collect()).unwrap();
         prop_assert_eq!(joined.digest, whole.digest);
         prop_assert_eq!(joined.bytes, whole.bytes);
         prop_assert_eq!(bits(&joined.frame), bits(&whole.frame));
@@ -145,9 +147,9 @@ proptest! {
                 place += 1;
                 wanted >> (place % 64) & 1 == 1
             });
-            let expected = encoded.frame.columns.iter().zip(1..).filter(|(_, place)| wanted >> (place % 64) & 1 == 1);
-            let expected = Frame { columns: expected.map(|(column, _)| column.clone()).collect() };
-            prop_assert_eq!(bits(&part.unwrap()), bits(&expected));
+            let expected = encoded.frame.columns().zip(1..).filter(|(_, place)| wanted >> (place % 64) & 1 == 1);
+            let expected = expected.flat_map(|(column, _)| column.readings());
+            prop_assert_eq!(bits(&part.unwrap()), shown(expected));
         }
     }
 
@@ -155,9 +157,9 @@ proptest! {
     fn summaries_say_what_the_columns_hold(readings in prop::collection::vec(any_reading(), 1..100)) {
         let encoded = encode(readings).unwrap();
         let summaries = summaries(&encoded.bytes).unwrap();
-        prop_assert_eq!(summaries.len(), encoded.frame.columns.len());
-        for (summary, column) in summaries.iter().zip(&encoded.frame.columns) {
-            prop_assert_eq!(&summary.signal, &column.signal);
+        prop_assert_eq!(summaries.len(), encoded.frame.columns().len());
+        for (summary, column) in summaries.iter().zip(encoded.frame.columns()) {
+            prop_assert_eq!(&summary.signal, column.signal);
             prop_assert_eq!((summary.first_row, summary.rows), (column.first_row, column.times_ns.len()));
             prop_assert_eq!(Some(&summary.min_time_ns), column.times_ns.first());
             prop_assert_eq!(Some(&summary.max_time_ns), column.times_ns.last());
@@ -272,13 +274,13 @@ fn values_of_two_kinds_become_two_columns_with_running_rows() {
         reading("a", 5, Value::Text("off".into())),
     ])
     .unwrap();
-    let columns: Vec<_> = encoded
-        .frame
-        .columns
-        .iter()
-        .map(|column| (&*column.signal, column.first_row, column.times_ns.to_vec()))
-        .collect();
+    let columns: Vec<_> =
+        encoded.frame.columns().map(|column| (&**column.signal, column.first_row, column.times_ns.to_vec())).collect();
     assert_eq!(columns, [("a", 0, vec![10]), ("a", 1, vec![5, 20]), ("b", 3, vec![30])]);
+    for (signal, rows) in [("", vec![]), ("a", vec![0, 1]), ("aa", vec![]), ("b", vec![3]), ("c", vec![])] {
+        let found: Vec<u32> = encoded.frame.columns_of(signal).map(|column| column.first_row).collect();
+        assert_eq!(found, rows, "{signal}");
+    }
     let summaries = summaries(&encoded.bytes).unwrap();
     assert_eq!(summaries[0].bounds, Some((Value::Integer(7), Value::Integer(7))));
     assert_eq!(summaries[1].bounds, None);
@@ -325,37 +327,42 @@ fn columns_share_their_moments_and_counts() {
     assert!(encoded.bytes.len() < 100 * 10 + 100, "{} bytes", encoded.bytes.len());
     let decoded = decode(&encoded.bytes).unwrap();
     for frame in [encoded.frame, decoded] {
-        for column in &frame.columns {
-            assert!(column.times_ns.is_same(&frame.columns[0].times_ns));
-            assert!(column.sequences.shares(&frame.columns[0].sequences));
+        let first = frame.columns().next().unwrap();
+        for column in frame.columns() {
+            assert!(std::ptr::eq(column.times_ns, first.times_ns));
+            assert!(std::ptr::eq(column.sequences, first.sequences));
         }
     }
 }
 
 #[test]
 fn columns_that_cannot_be_a_frame_are_refused() {
-    let column = |signal: &str, times: &[i64]| Column {
-        signal: signal.into(),
-        first_row: 0,
-        times_ns: times.into(),
-        sequences: Sequences::NONE,
-        values: Values::Integer(vec![1; times.len()].into()),
-        statuses: Statuses::all(times.len(), StatusCode::GOOD),
+    static ONES: [i64; MAX_FRAME_READINGS + 1] = [1; MAX_FRAME_READINGS + 1];
+    let (none, a, b): (Arc<str>, Arc<str>, Arc<str>) = ("".into(), "a".into(), "b".into());
+    let good: Vec<Statuses> = (0..=ONES.len()).map(|rows| Statuses::all(rows, StatusCode::GOOD)).collect();
+    let column = |signal, times_ns| {
+        let rows = <[i64]>::len(times_ns);
+        let (values, statuses) = (Values::Integer(&ONES[..rows]), &good[rows]);
+        Column { signal, first_row: 0, times_ns, sequences: &Sequences::NONE, values, statuses }
     };
-    assert_eq!(encode_columns(vec![column("b", &[1, 1]), column("a", &[5])]).unwrap().frame.columns[1].first_row, 1);
+    let encoded = encode_columns(vec![column(&b, &[1, 1]), column(&a, &[5])]).unwrap();
+    assert_eq!(encoded.frame.columns().nth(1).unwrap().first_row, 1);
     assert!(matches!(encode_columns(Vec::new()), Err(FrameError::Empty)));
-    assert!(matches!(encode_columns(vec![column("a", &[0; 20_001])]), Err(FrameError::TooMany { count: 20_001 })));
+    assert!(matches!(encode_columns(vec![column(&a, &ONES)]), Err(FrameError::TooMany { count: 20_001 })));
+    let [too_few, descending, missing] =
+        [vec![Some(1)], vec![Some(2), Some(1)], vec![Some(2), None]].map(Sequences::from);
+    let long: [Arc<str>; 1] = ["x".repeat(MAX_TEXT_BYTES + 1).into()];
     let unfit = [
-        vec![column("", &[1])],
-        vec![column("a", &[1]), column("b", &[])],
-        vec![column("a", &[2, 1])],
-        vec![column("a", &[1]), column("a", &[2])],
-        vec![Column { values: Values::Integer(vec![1; 3].into()), ..column("a", &[1, 2]) }],
-        vec![Column { statuses: Statuses::all(1, StatusCode::GOOD), ..column("a", &[1, 2]) }],
-        vec![Column { sequences: vec![Some(1)].into(), ..column("a", &[1, 2]) }],
-        vec![Column { sequences: vec![Some(2), Some(1)].into(), ..column("a", &[1, 1]) }],
-        vec![Column { sequences: vec![Some(2), None].into(), ..column("a", &[1, 1]) }],
-        vec![Column { values: Values::Text(vec!["x".repeat(MAX_TEXT_BYTES + 1).into()].into()), ..column("a", &[1]) }],
+        vec![column(&none, &[1])],
+        vec![column(&a, &[1]), column(&b, &[])],
+        vec![column(&a, &[2, 1])],
+        vec![column(&a, &[1]), column(&a, &[2])],
+        vec![Column { values: Values::Integer(&[1; 3]), ..column(&a, &[1, 2]) }],
+        vec![Column { statuses: &good[1], ..column(&a, &[1, 2]) }],
+        vec![Column { sequences: &too_few, ..column(&a, &[1, 2]) }],
+        vec![Column { sequences: &descending, ..column(&a, &[1, 1]) }],
+        vec![Column { sequences: &missing, ..column(&a, &[1, 1]) }],
+        vec![Column { values: Values::Text(&long), ..column(&a, &[1]) }],
     ];
     for columns in unfit {
         assert!(matches!(encode_columns(columns.clone()), Err(FrameError::Unfit { .. })), "{columns:?}");

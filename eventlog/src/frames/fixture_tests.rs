@@ -80,7 +80,7 @@ fn every_version_is_read() {
         assert_eq!(shown(&frame), shown(&expected.frame));
         assert_eq!(digest(&frame), expected.digest);
         assert_eq!(format!("{:?}", summaries(&bytes).unwrap()), format!("{:?}", summaries(&expected.bytes).unwrap()));
-        assert_eq!(payload(frame).unwrap(), expected.bytes);
+        assert_eq!(payload(&frame).unwrap(), expected.bytes);
     }
 }
 

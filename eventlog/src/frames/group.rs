@@ -5,12 +5,13 @@
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::check::unfit;
 use super::fingerprint::Fingerprint;
 use super::{
-    Column, FrameError, MAX_SIGNAL_BYTES, MAX_TEXT_BYTES, Reading, Sequences, StatusCode, Statuses, Value, Values,
+    Added, Builder, Frame, FrameError, MAX_SIGNAL_BYTES, MAX_TEXT_BYTES, Reading, StatusCode, Statuses, Value,
 };
 
 /// One signal and kind of value.
@@ -39,7 +40,7 @@ struct Row {
 }
 
 /// Sorts readings into columns.
-pub(super) fn columns(readings: Vec<Reading>) -> Result<Vec<Column>, FrameError> {
+pub(super) fn columns(readings: Vec<Reading>) -> Result<Frame, FrameError> {
     let mut groups = Groups::default();
     let mut placed = Vec::with_capacity(readings.len());
     for reading in &readings {
@@ -64,17 +65,17 @@ pub(super) fn columns(readings: Vec<Reading>) -> Result<Vec<Column>, FrameError>
             *place += 1;
         }
     }
-    let mut columns: Vec<Column> = Vec::with_capacity(order.len());
+    let mut builder = Builder::with_room(order.len(), 0, readings.len());
     let mut rest = rows.as_mut_slice();
     let mut first_row = 0;
     for group in order {
         let Some(group) = groups.groups.get(group) else { continue };
         let Some((rows, others)) = rest.split_at_mut_checked(group.rows) else { break };
         rest = others;
-        columns.push(column(group, first_row, rows, &readings, columns.last()));
+        add_column(&mut builder, (group, first_row), rows, &readings);
         first_row += u32::try_from(group.rows).unwrap_or(u32::MAX);
     }
-    Ok(columns)
+    Ok(builder.finish())
 }
 
 /// The reading's time, when a frame can hold the reading.
@@ -158,7 +159,7 @@ impl Groups {
     }
 }
 
-fn column(group: &Group, first_row: u32, rows: &mut [Row], readings: &[Reading], before: Option<&Column>) -> Column {
+fn add_column(builder: &mut Builder, (group, first_row): (&Group, u32), rows: &mut [Row], readings: &[Reading]) {
     let reading = |row: &Row| readings.get(row.reading as usize);
     let key = |row: &Row| (row.time_ns, reading(row).and_then(|reading| reading.sequence));
     if !rows.is_sorted_by_key(key) {
@@ -166,30 +167,34 @@ fn column(group: &Group, first_row: u32, rows: &mut [Row], readings: &[Reading],
         rows.sort_by_key(key);
     }
     let taken = || rows.iter().filter_map(reading);
-    let times = rows.iter().map(|row| row.time_ns);
-    let times_ns = match before {
-        Some(before) if before.times_ns.iter().copied().eq(times.clone()) => before.times_ns.clone(),
-        _ => times.collect(),
-    };
-    Column {
-        signal: Arc::clone(&group.signal),
-        first_row,
-        times_ns,
-        sequences: sequences(taken, before),
-        values: values(group.kind, rows.len(), taken),
-        statuses: statuses(rows.len(), taken),
-    }
+    let times = add_times(builder, rows);
+    let sequences = add_sequences(builder, taken);
+    let values_from = add_values(builder, group.kind, taken);
+    let statuses = statuses(rows.len(), taken);
+    let column = Added { first_row, times, kind: group.kind, values_from, statuses };
+    builder.add(Arc::clone(&group.signal), sequences, column);
 }
 
-fn sequences<'a, I: Iterator<Item = &'a Reading>>(taken: impl Fn() -> I, before: Option<&Column>) -> Sequences {
+/// Where the times stand: columns that were sampled together share them.
+fn add_times(builder: &mut Builder, rows: &[Row]) -> Range<usize> {
+    let times = rows.iter().map(|row| row.time_ns);
+    let before = builder.last_times();
+    let list = &mut builder.lists.times_ns;
+    if list.get(before.clone()).unwrap_or_default().iter().copied().eq(times.clone()) {
+        return before;
+    }
+    let start = list.len();
+    list.extend(times);
+    start..list.len()
+}
+
+fn add_sequences<'a, I: Iterator<Item = &'a Reading>>(builder: &mut Builder, taken: impl Fn() -> I) -> u32 {
     let counts = || taken().map(|reading| reading.sequence);
     if counts().all(|count| count.is_none()) {
-        return Sequences::NONE;
+        return 0;
     }
-    match before {
-        Some(before) if before.sequences.are(counts()) => before.sequences.clone(),
-        _ => counts().collect::<Vec<_>>().into(),
-    }
+    let same = builder.last_sequences_if(|last| last.are(counts()));
+    same.unwrap_or_else(|| builder.add_sequences(counts().collect::<Vec<_>>().into()))
 }
 
 fn statuses<'a, I: Iterator<Item = &'a Reading>>(rows: usize, taken: impl Fn() -> I) -> Statuses {
@@ -201,22 +206,23 @@ fn statuses<'a, I: Iterator<Item = &'a Reading>>(rows: usize, taken: impl Fn() -
     codes().collect::<Vec<_>>().into()
 }
 
-/// The values, which all have this kind.
-fn values<'a, I: Iterator<Item = &'a Reading>>(kind: u8, rows: usize, taken: impl Fn() -> I) -> Values {
-    macro_rules! gathered {
-        ($kind:ident, $value:ident => $copied:expr) => {{
-            let mut values = Vec::with_capacity(rows);
-            values.extend(taken().filter_map(|reading| match &reading.value {
+/// Appends the values, which all have this kind; answers where they stand.
+fn add_values<'a, I: Iterator<Item = &'a Reading>>(builder: &mut Builder, kind: u8, taken: impl Fn() -> I) -> usize {
+    let lists = &mut builder.lists;
+    let start = lists.count(kind);
+    macro_rules! gather {
+        ($list:ident, $kind:ident, $value:ident => $copied:expr) => {
+            lists.$list.extend(taken().filter_map(|reading| match &reading.value {
                 Value::$kind($value) => Some($copied),
                 _ => None,
-            }));
-            Values::$kind(values.into())
-        }};
+            }))
+        };
     }
     match kind {
-        0 => gathered!(Boolean, value => *value),
-        1 => gathered!(Integer, value => *value),
-        2 => gathered!(Float, value => *value),
-        _ => gathered!(Text, value => Arc::clone(value)),
+        0 => gather!(booleans, Boolean, value => *value),
+        1 => gather!(integers, Integer, value => *value),
+        2 => gather!(floats, Float, value => *value),
+        _ => gather!(texts, Text, value => Arc::clone(value)),
     }
+    start
 }

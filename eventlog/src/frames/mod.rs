@@ -6,6 +6,7 @@
 //!
 //! This module knows numbers, times and statuses. What a signal means is somebody else's business.
 
+mod body;
 mod bounds;
 mod bytes;
 mod canonical;
@@ -14,7 +15,6 @@ mod codec;
 mod fingerprint;
 mod group;
 mod sequences;
-mod shared;
 mod signals;
 mod statuses;
 mod v1;
@@ -26,14 +26,15 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use body::Frame;
+use body::Lists;
+pub(crate) use body::{Added, Builder};
 pub use canonical::digest;
 pub use codec::{
     Decoder, Encoded, FrameError, MAX_FRAME_READINGS, MAX_SIGNAL_BYTES, MAX_TEXT_BYTES, decode, decode_columns, encode,
     encode_columns, payload, summaries,
 };
 pub use sequences::Sequences;
-pub(crate) use shared::Filling;
-pub use shared::Shared;
 pub use statuses::Statuses;
 
 /// An OPC UA StatusCode (OPC 10000-4, 7.39): the quality of a value.
@@ -117,28 +118,21 @@ pub struct Reading {
     pub status: StatusCode,
 }
 
-/// Readings of one event, decoded.
-#[derive(Clone, Debug, PartialEq, Default)]
-pub struct Frame {
-    /// One column for each signal and kind of value, sorted by signal.
-    pub columns: Vec<Column>,
-}
-
-/// The readings of one signal that have values of one kind.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Column {
+/// The readings of one signal that have values of one kind, as they stand in their [`Frame`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Column<'a> {
     /// The signal's id.
-    pub signal: Arc<str>,
+    pub signal: &'a Arc<str>,
     /// The row of the column's first reading in its frame.
     pub first_row: u32,
     /// Source times, nanoseconds since 1970, ascending. Columns of one frame that were sampled at the same moments share them.
-    pub times_ns: Shared<i64>,
+    pub times_ns: &'a [i64],
     /// The source's own counts; for as many rows as `times_ns`. Rows that share a time ascend by them.
-    pub sequences: Sequences,
+    pub sequences: &'a Sequences,
     /// The values; as long as `times_ns`.
-    pub values: Values,
+    pub values: Values<'a>,
     /// The qualities; as long as `times_ns`.
-    pub statuses: Statuses,
+    pub statuses: &'a Statuses,
 }
 
 /// What the header of a column says about its rows.
@@ -159,19 +153,19 @@ pub struct ColumnSummary {
 }
 
 /// The values of a column.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Values {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Values<'a> {
     /// True or false.
-    Boolean(Shared<bool>),
+    Boolean(&'a [bool]),
     /// Whole numbers.
-    Integer(Shared<i64>),
+    Integer(&'a [i64]),
     /// Numbers.
-    Float(Shared<f64>),
+    Float(&'a [f64]),
     /// Texts.
-    Text(Shared<Arc<str>>),
+    Text(&'a [Arc<str>]),
 }
 
-impl Values {
+impl Values<'_> {
     /// How many there are.
     pub fn len(&self) -> usize {
         match self {
@@ -188,7 +182,7 @@ impl Values {
     }
 
     /// The number of the kind in frames and digests: 0 boolean, 1 integer, 2 float, 3 text.
-    fn kind(&self) -> u8 {
+    pub(crate) fn kind(&self) -> u8 {
         match self {
             Self::Boolean(_) => 0,
             Self::Integer(_) => 1,
@@ -209,28 +203,18 @@ impl Values {
 }
 
 impl Frame {
-    /// The number of readings.
-    pub fn len(&self) -> usize {
-        self.columns.iter().map(|column| column.times_ns.len()).sum()
-    }
-
-    /// Whether there is no reading.
-    pub fn is_empty(&self) -> bool {
-        self.columns.iter().all(|column| column.times_ns.is_empty())
-    }
-
     /// Every reading with its row, in row order.
     pub fn readings(&self) -> impl Iterator<Item = (u32, Reading)> + '_ {
-        self.columns.iter().flat_map(Column::readings)
+        self.columns().flat_map(Column::readings)
     }
 }
 
-impl Column {
+impl<'a> Column<'a> {
     /// Every reading of the column with its row in the frame.
-    pub fn readings(&self) -> impl Iterator<Item = (u32, Reading)> + '_ {
-        (0..self.times_ns.len()).filter_map(|index| {
+    pub fn readings(self) -> impl Iterator<Item = (u32, Reading)> + 'a {
+        (0..self.times_ns.len()).filter_map(move |index| {
             let reading = Reading {
-                signal: Arc::clone(&self.signal),
+                signal: Arc::clone(self.signal),
                 time: timestamp(*self.times_ns.get(index)?)?,
                 sequence: self.sequences.get(index),
                 value: self.values.get(index)?,

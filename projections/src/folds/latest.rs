@@ -112,11 +112,11 @@ impl Fold for Latest {
             _ => {}
         }
         let Some(frame) = entry.readings() else { return };
-        for column in &frame.columns {
-            if !self.signals.contains_key(&column.signal) {
-                self.signals.insert(Arc::clone(&column.signal), Series::default());
+        for column in frame.columns() {
+            if !self.signals.contains_key(column.signal) {
+                self.signals.insert(Arc::clone(column.signal), Series::default());
             }
-            if let Some(series) = self.signals.get_mut(&column.signal) {
+            if let Some(series) = self.signals.get_mut(column.signal) {
                 add_column(series, column, entry.position);
             }
         }
@@ -165,7 +165,7 @@ fn taken_over(reading: &CarriedReading) -> Sample {
 }
 
 /// Only the last readings of a column can stay: it is sorted by time.
-fn add_column(series: &mut Series, column: &Column, position: Position) {
+fn add_column(series: &mut Series, column: Column<'_>, position: Position) {
     let length = column.times_ns.len();
     series.count += length as u64;
     for index in length.saturating_sub(RECENT_READINGS)..length {

@@ -89,7 +89,7 @@ impl State {
     ) -> BTreeSet<AssetId> {
         let mut touched = BTreeSet::new();
         let latest_ns = nanoseconds(recorded).map_or(i64::MAX, |recorded| recorded.saturating_add(MAX_AHEAD_NS));
-        for column in &frame.columns {
+        for column in frame.columns() {
             // Times ascend in a column, so that its last reading is its newest. A source whose clock is ahead must not make all others look old.
             let usable = column.times_ns.partition_point(|time_ns| *time_ns <= latest_ns);
             let Some(last) = usable.checked_sub(1) else { continue };
@@ -100,13 +100,13 @@ impl State {
             };
             // At a start, readings are read back that are older than what their signal measures now.
             let current = |signal| self.signals.is_current(&signal, position);
-            if !SignalId::new(&column.signal).is_ok_and(current) {
+            if !SignalId::new(column.signal).is_ok_and(current) {
                 continue;
             }
             let value = column.values.get(last).and_then(|value| value.as_f64()).filter(|value| value.is_finite());
             let latest = Latest { time_ns, position, row: column.first_row.saturating_add(offset), value, status };
-            self.remember(&column.signal, latest);
-            if let Some(asset) = self.owner(&column.signal) {
+            self.remember(column.signal, latest);
+            if let Some(asset) = self.owner(column.signal) {
                 self.newest_ns
                     .entry(asset.clone())
                     .and_modify(|newest| *newest = time_ns.max(*newest))

@@ -11,7 +11,7 @@ use super::bytes::{Cursor, bits, compress, decompress, put_bits, put_bytes, put_
 use super::columns::{Gathered, Lists, Part, Regrown};
 use super::numbers::{Packed, Unpacker, pack};
 use crate::checksum;
-use crate::frames::{StatusCode, Values};
+use crate::frames::StatusCode;
 
 /// The most readings of a chunk that this program reads.
 pub(super) const MAX_CHUNK_ROWS: u32 = 1 << 20;
@@ -279,7 +279,7 @@ pub(in crate::embedded) struct Page {
     first: u32,
     pub(super) times_ns: Vec<i64>,
     sequences: Counts,
-    pub(super) values: Values,
+    pub(super) values: Lists,
     statuses: Codes,
 }
 
@@ -462,20 +462,20 @@ impl ValueUnpacker {
         whole(read, cursor)
     }
 
-    fn page(&self, bytes: &[u8], first: usize, rows: usize) -> Option<Values> {
+    fn page(&self, bytes: &[u8], first: usize, rows: usize) -> Option<Lists> {
         match self {
-            Self::Same(value) => bytes.is_empty().then(|| Values::Boolean(vec![*value; rows].into())),
+            Self::Same(value) => bytes.is_empty().then(|| Lists::Boolean(vec![*value; rows])),
             Self::Booleans => {
                 let mut cursor = Cursor::new(bytes);
                 let values = bits(&mut cursor, rows)?;
-                whole(Values::Boolean(values.into()), &cursor)
+                whole(Lists::Boolean(values), &cursor)
             }
-            Self::Integers(unpacker) => unpacker.page(bytes, first, rows).map(|values| Values::Integer(values.into())),
-            Self::Floats(unpacker) => unpacker.page(bytes, first, rows).map(|values| Values::Float(values.into())),
+            Self::Integers(unpacker) => unpacker.page(bytes, first, rows).map(Lists::Integer),
+            Self::Floats(unpacker) => unpacker.page(bytes, first, rows).map(Lists::Float),
             Self::Texts(texts, unpacker) => {
                 let indexes = unpacker.page(bytes, first, rows)?;
                 let text = |index: u64| texts.get(usize::try_from(index).ok()?).cloned();
-                indexes.into_iter().map(text).collect::<Option<_>>().map(Values::Text)
+                indexes.into_iter().map(text).collect::<Option<_>>().map(Lists::Text)
             }
         }
     }
@@ -501,7 +501,7 @@ impl Page {
             }
             Counts::Mixed(..) => regrown.add_sequences(range.clone().map(|index| self.sequence(index))),
         }
-        regrown.add_values(&self.values, range.clone());
+        regrown.add_values(self.values.part(range.clone()));
         match &self.statuses {
             Codes::Same(code) => regrown.add_statuses(range.map(|_| StatusCode::new(*code))),
             Codes::Each(codes) => {
@@ -536,9 +536,9 @@ impl Page {
             Counts::Mixed(..) => rows * 9,
         };
         let values = match self.values {
-            Values::Boolean(_) => rows,
-            Values::Integer(_) | Values::Float(_) => rows * 8,
-            Values::Text(_) => rows * 16,
+            Lists::Boolean(_) => rows,
+            Lists::Integer(_) | Lists::Float(_) => rows * 8,
+            Lists::Text(_) => rows * 16,
         };
         let statuses = if matches!(self.statuses, Codes::Each(_)) { rows * 4 } else { 0 };
         size_of::<Self>() + rows * 8 + sequences + values + statuses

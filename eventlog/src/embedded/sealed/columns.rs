@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::frames::{Column, Filling, Frame, StatusCode, Values};
+use crate::frames::{Added, Builder, Column, Frame, StatusCode, Value, Values};
 
 /// Where the readings of one frame stand in a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,26 +48,31 @@ impl Lists {
         }
     }
 
-    /// Appends some values of the same kind.
-    pub(super) fn append(&mut self, from: &Values, range: Range<usize>) {
+    /// Appends values of the same kind.
+    pub(super) fn append(&mut self, from: Values<'_>) {
         match (self, from) {
-            (Self::Boolean(to), Values::Boolean(from)) => to.extend(from.get(range).unwrap_or_default()),
-            (Self::Integer(to), Values::Integer(from)) => to.extend(from.get(range).unwrap_or_default()),
-            (Self::Float(to), Values::Float(from)) => to.extend(from.get(range).unwrap_or_default()),
-            (Self::Text(to), Values::Text(from)) => to.extend(from.get(range).unwrap_or_default().iter().cloned()),
+            (Self::Boolean(to), Values::Boolean(from)) => to.extend_from_slice(from),
+            (Self::Integer(to), Values::Integer(from)) => to.extend_from_slice(from),
+            (Self::Float(to), Values::Float(from)) => to.extend_from_slice(from),
+            (Self::Text(to), Values::Text(from)) => to.extend_from_slice(from),
             // Chunks hold one kind, so that nothing else comes here.
             _ => {}
         }
     }
-}
 
-/// The number of the kind, as in frames.
-pub(super) fn kind(values: &Values) -> u8 {
-    match values {
-        Values::Boolean(_) => 0,
-        Values::Integer(_) => 1,
-        Values::Float(_) => 2,
-        Values::Text(_) => 3,
+    /// Some of the values.
+    pub(super) fn part(&self, range: Range<usize>) -> Values<'_> {
+        match self {
+            Self::Boolean(values) => Values::Boolean(values.get(range).unwrap_or_default()),
+            Self::Integer(values) => Values::Integer(values.get(range).unwrap_or_default()),
+            Self::Float(values) => Values::Float(values.get(range).unwrap_or_default()),
+            Self::Text(values) => Values::Text(values.get(range).unwrap_or_default()),
+        }
+    }
+
+    /// The value in this place.
+    pub(super) fn get(&self, index: usize) -> Option<Value> {
+        self.part(index..index.checked_add(1)?).get(0)
     }
 }
 
@@ -87,36 +92,28 @@ impl Gathered {
     }
 
     /// Adds the column of the frame in this row. Its values are of the kind that is gathered.
-    pub(super) fn push(&mut self, row: u32, column: &Column) {
+    pub(super) fn push(&mut self, row: u32, column: Column<'_>) {
         let rows = column.times_ns.len();
         let (start, count) = (self.len() as u32, rows as u32);
         self.parts.push(Part { row, start, count, first_row: column.first_row });
         self.times_ns.extend(column.times_ns.iter());
         self.sequences.extend((0..rows).map(|index| column.sequences.get(index)));
-        self.values.append(&column.values, 0..rows);
+        self.values.append(column.values);
         for (count, status) in column.statuses.runs() {
             self.statuses.resize(self.statuses.len() + count, status.get());
         }
     }
 }
 
-/// The columns of a frame that grow, one after the other, each page by page. They are parts of a few lists, so that a frame of many short columns is
-/// not put together from many small pieces of memory.
+/// The columns of a frame that grow, one after the other, each page by page.
 #[derive(Default)]
 pub(super) struct Regrown {
-    times_ns: Filling<i64>,
-    booleans: Filling<bool>,
-    integers: Filling<i64>,
-    floats: Filling<f64>,
-    texts: Filling<Arc<str>>,
+    builder: Builder,
     /// Of the column that grows now.
     sequences: Vec<Option<u64>>,
     statuses: Vec<StatusCode>,
     times_from: usize,
     values_from: usize,
-    /// Where the times of the column before stand.
-    times_before: Range<usize>,
-    frame: Frame,
 }
 
 impl Regrown {
@@ -124,32 +121,21 @@ impl Regrown {
     pub(super) fn begin(&mut self, kind: u8) -> Option<()> {
         self.sequences.clear();
         self.statuses.clear();
-        self.times_from = self.times_ns.list.len();
-        self.values_from = match kind {
-            0 => self.booleans.list.len(),
-            1 => self.integers.list.len(),
-            2 => self.floats.list.len(),
-            3 => self.texts.list.len(),
-            _ => return None,
-        };
-        Some(())
+        self.times_from = self.builder.lists.times_ns.len();
+        self.values_from = self.builder.lists.count(kind);
+        (kind <= 3).then_some(())
     }
 
     pub(super) fn add_times(&mut self, times_ns: &[i64]) {
-        self.times_ns.list.extend_from_slice(times_ns);
+        self.builder.lists.times_ns.extend_from_slice(times_ns);
     }
 
     pub(super) fn add_sequences(&mut self, sequences: impl Iterator<Item = Option<u64>>) {
         self.sequences.extend(sequences);
     }
 
-    pub(super) fn add_values(&mut self, values: &Values, range: Range<usize>) {
-        match values {
-            Values::Boolean(values) => self.booleans.list.extend_from_slice(values.get(range).unwrap_or_default()),
-            Values::Integer(values) => self.integers.list.extend_from_slice(values.get(range).unwrap_or_default()),
-            Values::Float(values) => self.floats.list.extend_from_slice(values.get(range).unwrap_or_default()),
-            Values::Text(values) => self.texts.list.extend_from_slice(values.get(range).unwrap_or_default()),
-        }
+    pub(super) fn add_values(&mut self, values: Values<'_>) {
+        self.builder.lists.append(values);
     }
 
     pub(super) fn add_statuses(&mut self, statuses: impl Iterator<Item = StatusCode>) {
@@ -158,46 +144,31 @@ impl Regrown {
 
     /// The column of this signal and kind is complete.
     pub(super) fn end(&mut self, signal: Arc<str>, kind: u8, first_row: u32) {
-        let before = self.frame.columns.last();
+        let (builder, values_from) = (&mut self.builder, self.values_from);
         // Columns that were sampled together share what is the same, as they do in a frame that was decoded.
-        let times = &mut self.times_ns.list;
-        let own = self.times_from..times.len();
-        let range = match self.times_before.clone() {
-            same if before.is_some() && times.get(same.clone()) == times.get(own.clone()) => {
-                times.truncate(own.start);
-                same
-            }
-            _ => own,
+        let (before, own) = (builder.last_times(), self.times_from..builder.lists.times_ns.len());
+        let list = &mut builder.lists.times_ns;
+        let times = if list.get(before.clone()) == list.get(own.clone()) {
+            list.truncate(own.start);
+            before
+        } else {
+            own
         };
-        let sequences = match before.filter(|before| before.sequences.are(self.sequences.iter().copied())) {
-            Some(before) => before.sequences.clone(),
-            None => self.sequences.as_slice().into(),
-        };
-        let values = match kind {
-            0 => Values::Boolean(self.booleans.since(self.values_from)),
-            1 => Values::Integer(self.integers.since(self.values_from)),
-            2 => Values::Float(self.floats.since(self.values_from)),
-            _ => Values::Text(self.texts.since(self.values_from)),
-        };
-        let (times_ns, statuses) = (self.times_ns.part(range.clone()), self.statuses.as_slice().into());
-        self.times_before = range;
-        self.frame.columns.push(Column { signal, first_row, times_ns, sequences, values, statuses });
+        let same = builder.last_sequences_if(|last| last.are(self.sequences.iter().copied()));
+        let sequences = same.unwrap_or_else(|| builder.add_sequences(self.sequences.as_slice().into()));
+        let statuses = self.statuses.as_slice().into();
+        builder.add(signal, sequences, Added { first_row, times, kind, values_from, statuses });
     }
 
     pub(super) fn finish(self) -> Frame {
-        self.times_ns.finish();
-        self.booleans.finish();
-        self.integers.finish();
-        self.floats.finish();
-        self.texts.finish();
-        self.frame
+        self.builder.finish()
     }
 }
 
 /// Whether these columns are what a frame may be: in order, and rows counted through.
 pub(super) fn in_order(frame: &Frame) -> bool {
     let mut row = 0;
-    frame.columns.iter().all(|column| {
+    frame.columns().all(|column| {
         let fits = column.first_row as usize == row;
         row += column.times_ns.len();
         fits

@@ -332,7 +332,7 @@ impl SealedFile {
             if !in_order(&columns) {
                 return Err(self.corrupt(frame.row, "the columns of the frame do not follow each other"));
             }
-            frames::payload(columns).map_err(|error| self.corrupt(frame.row, error.to_string()))
+            frames::payload(&columns).map_err(|error| self.corrupt(frame.row, error.to_string()))
         };
         frames.iter().zip(regrown).map(payload).collect()
     }

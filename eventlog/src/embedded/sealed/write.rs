@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::SealError;
 use super::block::{Body, Builder};
 use super::chunk;
-use super::columns::{Gathered, Lists, kind};
+use super::columns::{Gathered, Lists};
 use super::layout::{BlockPlace, ChunkPlace, Directory, Facts, TRAILER_BYTES, Trailer, header_bytes};
 use super::source::{Pace, Source};
 use crate::checksum;
@@ -80,7 +80,7 @@ fn is_regrouped(stored: &Stored) -> Option<Vec<ColumnSummary>> {
     }
     let decoded = frames::decode(&record.payload).ok()?;
     let comes_back = frames::digest(&decoded) == record.payload_digest.digest
-        || frames::payload(decoded).is_ok_and(|payload| payload == record.payload);
+        || frames::payload(&decoded).is_ok_and(|payload| payload == record.payload);
     comes_back.then(|| frames::summaries(&record.payload).ok())?
 }
 
@@ -249,8 +249,8 @@ fn write_chunks(
             plan.by_series.get(&series).is_some_and(|index| pass.contains(index))
         });
         // It was decoded when the plan was made.
-        for column in columns.unwrap_or_default().columns {
-            let series = Series { kind: kind(&column.values), signal: Arc::clone(&column.signal) };
+        for column in columns.unwrap_or_default().columns() {
+            let series = Series { kind: column.values.kind(), signal: Arc::clone(column.signal) };
             let Some(index) = plan.chunk(&series, row).map(|chunk| (chunk - first_chunk) as usize) else { continue };
             if alone && index > written {
                 if let Some(gathered) = open.get_mut(written).and_then(Option::take) {
@@ -263,7 +263,7 @@ fn write_chunks(
                 *place = Gathered::new(series.kind);
             }
             if let Some(gathered) = place {
-                gathered.push(row, &column);
+                gathered.push(row, column);
             }
         }
         Ok(())

@@ -13,7 +13,7 @@
 
 use super::super::bytes::{Reader, bits, damaged};
 use super::super::{
-    Column, ColumnSummary, FrameError, MAX_FRAME_READINGS, MAX_SIGNAL_BYTES, StatusCode, Value, bounds,
+    Added, Builder, ColumnSummary, FrameError, MAX_FRAME_READINGS, MAX_SIGNAL_BYTES, StatusCode, Value, bounds,
 };
 use super::values::{self, deltas};
 use crate::MAX_PAYLOAD_BYTES;
@@ -63,13 +63,14 @@ pub(super) fn read_header<'a>(reader: &mut Reader<'a>, first_row: u32) -> Result
     Ok((Header { summary, kind, bounds }, body))
 }
 
-pub(super) fn read_body(header: Header, body: &[u8]) -> Result<Column, FrameError> {
+pub(super) fn read_body(header: Header, body: &[u8], builder: &mut Builder) -> Result<(), FrameError> {
     let Header { summary, kind, bounds } = header;
     let rows = summary.rows;
     let mut reader = Reader::new(body);
     let times_ns = times(&mut reader, rows)?;
     let sequences = sequences(&mut reader, rows)?;
-    let values = values::read(&mut reader, kind, rows)?;
+    let values_from = builder.lists.count(kind);
+    values::read(&mut reader, kind, rows, &mut builder.lists)?;
     let statuses = statuses(&mut reader, rows)?;
     if !reader.is_empty() {
         return Err(damaged("a column has bytes that belong to nothing"));
@@ -85,17 +86,15 @@ pub(super) fn read_body(header: Header, body: &[u8]) -> Result<Column, FrameErro
     if times_ns.first() != Some(&summary.min_time_ns) || times_ns.last() != Some(&summary.max_time_ns) {
         return Err(damaged("the times of a column are not within its bounds"));
     }
-    if bounds::of(&values) != bounds {
+    if bounds::of(builder.lists.values(kind, values_from..values_from + rows)) != bounds {
         return Err(damaged("the values of a column are not within its bounds"));
     }
-    Ok(Column {
-        signal: summary.signal,
-        first_row: summary.first_row,
-        times_ns: times_ns.into(),
-        sequences: sequences.into(),
-        values,
-        statuses: statuses.into(),
-    })
+    let start = builder.lists.times_ns.len();
+    builder.lists.times_ns.extend(times_ns);
+    let sequences = builder.add_sequences(sequences.into());
+    let (first_row, times, statuses) = (summary.first_row, start..start + rows, statuses.into());
+    builder.add(summary.signal, sequences, Added { first_row, times, kind, values_from, statuses });
+    Ok(())
 }
 
 fn times(reader: &mut Reader<'_>, rows: usize) -> Result<Vec<i64>, FrameError> {

@@ -7,12 +7,12 @@ mod values;
 pub(super) mod write;
 
 use super::bytes::{Reader, damaged};
-use super::{Column, ColumnSummary, Frame, FrameError, MAX_FRAME_READINGS};
+use super::{Builder, ColumnSummary, Frame, FrameError, MAX_FRAME_READINGS};
 use column::{Header, read_body, read_header};
 
 /// Decodes what follows the version.
 pub(super) fn decode(bytes: &[u8], mut wanted: impl FnMut(&ColumnSummary) -> bool) -> Result<Frame, FrameError> {
-    let mut columns: Vec<Column> = Vec::new();
+    let mut builder = Builder::default();
     let mut previous: Option<(std::sync::Arc<str>, u8)> = None;
     each_column(bytes, |header, body| {
         let key = (std::sync::Arc::clone(&header.summary.signal), header.kind);
@@ -21,11 +21,11 @@ pub(super) fn decode(bytes: &[u8], mut wanted: impl FnMut(&ColumnSummary) -> boo
         }
         previous = Some(key);
         if wanted(&header.summary) {
-            columns.push(read_body(header, body)?);
+            read_body(header, body, &mut builder)?;
         }
         Ok(())
     })?;
-    Ok(Frame { columns })
+    Ok(builder.finish())
 }
 
 /// The headers of what follows the version.

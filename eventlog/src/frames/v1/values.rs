@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::bytes::{Reader, bits, damaged};
-use super::super::{FrameError, MAX_FRAME_READINGS, MAX_TEXT_BYTES, Values};
+use super::super::{FrameError, Lists, MAX_FRAME_READINGS, MAX_TEXT_BYTES};
 
 /// Every double as its eight bytes.
 pub(super) const FLOAT_PLAIN: u8 = 0;
@@ -15,14 +15,16 @@ pub(super) const FLOAT_DECIMAL: u8 = 2;
 /// The powers of ten that decimal columns are multiples of a tenth of.
 pub(super) const POWERS: [f64; 7] = [1.0, 10.0, 100.0, 1_000.0, 10_000.0, 100_000.0, 1_000_000.0];
 
-pub(super) fn read(reader: &mut Reader<'_>, kind: u8, rows: usize) -> Result<Values, FrameError> {
+/// Appends the values to the list of their kind.
+pub(super) fn read(reader: &mut Reader<'_>, kind: u8, rows: usize, lists: &mut Lists) -> Result<(), FrameError> {
     match kind {
-        0 => bits(reader, rows).map(|values| Values::Boolean(values.into())),
-        1 => deltas(reader, rows).map(|values| Values::Integer(values.into())),
-        2 => floats(reader, rows).map(|values| Values::Float(values.into())),
-        3 => texts(reader, rows).map(|values| Values::Text(values.into())),
-        other => Err(damaged(format!("{other} is no kind of value"))),
+        0 => lists.booleans.append(&mut bits(reader, rows)?),
+        1 => lists.integers.append(&mut deltas(reader, rows)?),
+        2 => lists.floats.append(&mut floats(reader, rows)?),
+        3 => lists.texts.append(&mut texts(reader, rows)?),
+        other => return Err(damaged(format!("{other} is no kind of value"))),
     }
+    Ok(())
 }
 
 pub(super) fn deltas(reader: &mut Reader<'_>, rows: usize) -> Result<Vec<i64>, FrameError> {

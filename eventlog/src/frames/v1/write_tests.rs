@@ -13,17 +13,17 @@ const MAX_WHOLE: f64 = 9_007_199_254_740_992.0;
 /// The frame in version 1.
 pub(in crate::frames) fn encode(frame: &Frame) -> Vec<u8> {
     let mut bytes = b"MWF\x01".to_vec();
-    put_varint(&mut bytes, frame.columns.len() as u64);
-    frame.columns.iter().for_each(|column| put_column(&mut bytes, column));
+    put_varint(&mut bytes, frame.columns().len() as u64);
+    frame.columns().for_each(|column| put_column(&mut bytes, column));
     bytes
 }
 
-fn put_column(out: &mut Vec<u8>, column: &Column) {
+fn put_column(out: &mut Vec<u8>, column: Column<'_>) {
     let mut body = Vec::with_capacity(column.times_ns.len() * 4);
-    put_times(&mut body, &column.times_ns);
+    put_times(&mut body, column.times_ns);
     let rows = 0..column.times_ns.len();
     put_sequences(&mut body, &rows.clone().map(|row| column.sequences.get(row)).collect::<Vec<_>>());
-    put_values(&mut body, &column.values);
+    put_values(&mut body, column.values);
     put_statuses(&mut body, &rows.filter_map(|row| column.statuses.get(row)).collect::<Vec<_>>());
     let start = out.len();
     put_varint(out, column.signal.len() as u64);
@@ -32,7 +32,7 @@ fn put_column(out: &mut Vec<u8>, column: &Column) {
     put_varint(out, column.times_ns.len() as u64);
     let ends = [column.times_ns.first(), column.times_ns.last()];
     ends.into_iter().for_each(|time| out.extend(time.copied().unwrap_or(0).to_le_bytes()));
-    bounds::of(&column.values).into_iter().for_each(|bound| out.extend(bound.to_le_bytes()));
+    bounds::of(column.values).into_iter().for_each(|bound| out.extend(bound.to_le_bytes()));
     put_varint(out, body.len() as u64);
     let header = crc32c::crc32c(out.get(start..).unwrap_or_default());
     out.extend(crc32c::crc32c_append(header, &body).to_le_bytes());
@@ -68,7 +68,7 @@ fn put_statuses(out: &mut Vec<u8>, statuses: &[StatusCode]) {
     }
 }
 
-fn put_values(out: &mut Vec<u8>, values: &Values) {
+fn put_values(out: &mut Vec<u8>, values: Values<'_>) {
     match values {
         Values::Boolean(values) => put_bits(out, values.iter().copied()),
         Values::Integer(values) => put_deltas(out, values.iter().copied()),

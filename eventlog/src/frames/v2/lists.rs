@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::super::bytes::{Reader, bits, damaged, put_bits, put_signed, put_varint};
 use super::super::fingerprint::Fingerprint;
-use super::super::{FrameError, MAX_FRAME_READINGS, Sequences};
+use super::super::{Builder, FrameError, MAX_FRAME_READINGS, Sequences};
 use super::words::{Method, Range, Scratch, put_steps, put_words};
 
 /// Sources that have coarser clocks than nanoseconds: their steps are whole multiples of one of these.
@@ -146,7 +146,8 @@ pub(super) struct Counts<'a> {
     partial: bool,
     bytes: usize,
     body: &'a [u8],
-    decoded: Option<Sequences>,
+    /// Its number in the frame.
+    decoded: Option<u32>,
 }
 
 /// Appends the header of a list of counts to the directory and the counts to the body.
@@ -189,9 +190,10 @@ impl<'a> Counts<'a> {
         Ok(())
     }
 
-    pub(super) fn sequences(&mut self, scratch: &mut Scratch) -> Result<Sequences, FrameError> {
-        if let Some(sequences) = &self.decoded {
-            return Ok(sequences.clone());
+    /// The number of these counts in the frame; they are added where they are not there yet.
+    pub(super) fn number(&mut self, scratch: &mut Scratch, builder: &mut Builder) -> Result<u32, FrameError> {
+        if let Some(number) = self.decoded {
+            return Ok(number);
         }
         let mut reader = Reader::new(self.body);
         let has = if self.partial { bits(&mut reader, self.rows)? } else { Vec::new() };
@@ -211,7 +213,8 @@ impl<'a> Counts<'a> {
         } else {
             Sequences::all(counts.collect::<Arc<[u64]>>())
         };
-        self.decoded = Some(sequences.clone());
-        Ok(sequences)
+        let number = builder.add_sequences(sequences);
+        self.decoded = Some(number);
+        Ok(number)
     }
 }

@@ -1,14 +1,12 @@
 //! Reading version 2. The directory is read with its checksum only; bodies are decoded for the columns that are wanted.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use super::super::bytes::{Reader, damaged};
-use super::super::shared::Filling;
 use super::super::signals::Signals;
 use super::super::{
-    Column, ColumnSummary, Frame, FrameError, MAX_FRAME_READINGS, MAX_SIGNAL_BYTES, Sequences, StatusCode, Statuses,
-    Value, Values, bounds,
+    Added, Builder, ColumnSummary, Frame, FrameError, MAX_FRAME_READINGS, MAX_SIGNAL_BYTES, StatusCode, Statuses,
+    Value, bounds,
 };
 use super::floats::Form;
 use super::lists::{Axis, Counts};
@@ -33,9 +31,22 @@ enum Stored {
     Text,
 }
 
+impl Stored {
+    /// The number of the kind of values.
+    const fn kind(&self) -> u8 {
+        match self {
+            Self::Boolean(_) => 0,
+            Self::Integer(_) => 1,
+            Self::Float { .. } | Self::WithNan { .. } => 2,
+            Self::Text => 3,
+        }
+    }
+}
+
 /// What the directory says about one column.
 struct Header {
-    signal: Arc<str>,
+    /// The number of its signal among those of the frame.
+    signal: u32,
     first_row: u32,
     rows: usize,
     axis: usize,
@@ -52,16 +63,6 @@ struct Header {
 pub(in super::super) struct Workspace {
     signals: Signals,
     scratch: Scratch,
-}
-
-/// What the columns of a frame are parts of.
-#[derive(Default)]
-struct Lists {
-    times_ns: Filling<i64>,
-    booleans: Filling<bool>,
-    integers: Filling<i64>,
-    floats: Filling<f64>,
-    texts: Filling<Arc<str>>,
 }
 
 /// A directory whose checksum fits, while its columns are read.
@@ -84,15 +85,15 @@ pub(in super::super) fn decode(
     wanted: Option<&mut dyn FnMut(&ColumnSummary) -> bool>,
 ) -> Result<Frame, FrameError> {
     match wanted {
-        None => decode_if(payload, workspace, |_, _| true),
-        Some(wanted) => decode_if(payload, workspace, |header, axis| wanted(&header.summary(axis))),
+        None => decode_if(payload, workspace, |_, _, _| true),
+        Some(wanted) => decode_if(payload, workspace, |header, axis, signals| wanted(&header.summary(axis, signals))),
     }
 }
 
 fn decode_if(
     payload: &[u8],
     workspace: &mut Workspace,
-    mut wanted: impl FnMut(&Header, &Axis<'_>) -> bool,
+    mut wanted: impl FnMut(&Header, &Axis<'_>, &Signals) -> bool,
 ) -> Result<Frame, FrameError> {
     let Workspace { signals, scratch } = workspace;
     let (mut directory, body) = open(payload, signals)?;
@@ -104,24 +105,22 @@ fn decode_if(
     for counts in &mut directory.counts {
         counts.take_body(&mut body)?;
     }
-    let mut lists = Lists::with_room_for(&directory);
-    let mut columns = Vec::with_capacity(directory.columns);
+    let mut builder = with_room_for(&directory);
     for _ in 0..directory.columns {
         let header = directory.column()?;
         let mut bytes = Reader::new(body.take(header.bytes)?);
         let axis = directory.axes.get_mut(header.axis).ok_or_else(no_axis)?;
-        if wanted(&header, axis) {
-            let times = axis.times(scratch, &mut lists.times_ns.list)?;
-            let sequences = directory.sequences(header.counts, scratch)?;
-            columns.push(column(header, times, sequences, &mut bytes, (&mut lists, scratch))?);
+        if wanted(&header, axis, directory.signals) {
+            let times = axis.times(scratch, &mut builder.lists.times_ns)?;
+            let sequences = directory.sequences(header.counts, scratch, &mut builder)?;
+            add_column(header, (times, sequences), &mut bytes, (&mut builder, scratch))?;
         }
     }
     directory.end()?;
     if !body.is_empty() {
         return Err(damaged("bytes follow the last column"));
     }
-    lists.finish();
-    Ok(Frame { columns })
+    Ok(builder.finish_with(directory.signals.finish()))
 }
 
 /// What the directory of a payload says.
@@ -131,7 +130,8 @@ pub(in super::super) fn summaries(payload: &[u8]) -> Result<Vec<ColumnSummary>, 
     let mut summaries = Vec::with_capacity(directory.columns);
     for _ in 0..directory.columns {
         let header = directory.column()?;
-        summaries.push(header.summary(directory.axes.get(header.axis).ok_or_else(no_axis)?));
+        let axis = directory.axes.get(header.axis).ok_or_else(no_axis)?;
+        summaries.push(header.summary(axis, directory.signals));
     }
     directory.end()?;
     Ok(summaries)
@@ -236,8 +236,8 @@ impl Directory<'_> {
         })
     }
 
-    /// The signal's id, which must come after that of the column before.
-    fn signal(&mut self, kind: u8) -> Result<Arc<str>, FrameError> {
+    /// The number of the signal, whose id must come after that of the column before.
+    fn signal(&mut self, kind: u8) -> Result<u32, FrameError> {
         let last = self.signals.last().as_bytes();
         let shared = self.reader.count("the length of a signal's id", last.len())?;
         let rest_bytes = self.reader.count("the length of a signal's id", MAX_SIGNAL_BYTES - shared)?;
@@ -256,10 +256,15 @@ impl Directory<'_> {
         signal.ok_or_else(|| damaged("a signal's id is not UTF-8"))
     }
 
-    fn sequences(&mut self, counts: Option<usize>, scratch: &mut Scratch) -> Result<Sequences, FrameError> {
+    fn sequences(
+        &mut self,
+        counts: Option<usize>,
+        scratch: &mut Scratch,
+        builder: &mut Builder,
+    ) -> Result<u32, FrameError> {
         match counts.and_then(|counts| self.counts.get_mut(counts)) {
-            Some(counts) => counts.sequences(scratch),
-            None => Ok(Sequences::NONE),
+            Some(counts) => counts.number(scratch, builder),
+            None => Ok(0),
         }
     }
 
@@ -310,7 +315,7 @@ fn stored(reader: &mut Reader<'_>, kind: u8) -> Result<Stored, FrameError> {
 }
 
 impl Header {
-    fn summary(&self, axis: &Axis<'_>) -> ColumnSummary {
+    fn summary(&self, axis: &Axis<'_>, signals: &Signals) -> ColumnSummary {
         let bounds = match self.stored {
             Stored::Boolean(range) => Some([range.least, range.greatest()].map(|word| Value::Boolean(word == 1))),
             Stored::Integer(range) => Some([range.least, range.greatest()].map(Value::Integer)),
@@ -321,7 +326,7 @@ impl Header {
             Stored::Text => None,
         };
         ColumnSummary {
-            signal: Arc::clone(&self.signal),
+            signal: signals.get(self.signal).cloned().unwrap_or_default(),
             first_row: self.first_row,
             rows: self.rows,
             min_time_ns: axis.first_ns,
@@ -335,75 +340,50 @@ fn no_axis() -> FrameError {
     damaged("a column has times that are not there")
 }
 
-impl Lists {
-    /// Most columns are of floats, and most have as many rows as others: so much room is a guess that costs little when it is wrong.
-    fn with_room_for(directory: &Directory<'_>) -> Self {
-        let times: usize = directory.axes.iter().map(|axis| axis.rows).sum();
-        let values = directory.axes.first().map_or(0, |axis| axis.rows).saturating_mul(directory.columns);
-        Self {
-            times_ns: Filling::with_room(times),
-            floats: Filling::with_room(values.min(MAX_FRAME_READINGS)),
-            ..Self::default()
-        }
-    }
-
-    /// From here on the columns can be read.
-    fn finish(self) {
-        self.times_ns.finish();
-        self.booleans.finish();
-        self.integers.finish();
-        self.floats.finish();
-        self.texts.finish();
-    }
+/// Most columns are of floats, and most have as many rows as others: so much room is a guess that costs little when it is wrong.
+fn with_room_for(directory: &Directory<'_>) -> Builder {
+    let times: usize = directory.axes.iter().map(|axis| axis.rows).sum();
+    let values = directory.axes.first().map_or(0, |axis| axis.rows).saturating_mul(directory.columns);
+    Builder::with_room(directory.columns, times, values.min(MAX_FRAME_READINGS))
 }
 
 #[inline(always)]
-fn column(
+fn add_column(
     header: Header,
-    times: Range<usize>,
-    sequences: Sequences,
+    (times, sequences): (Range<usize>, u32),
     body: &mut Reader<'_>,
-    (lists, scratch): (&mut Lists, &mut Scratch),
-) -> Result<Column, FrameError> {
+    (builder, scratch): (&mut Builder, &mut Scratch),
+) -> Result<(), FrameError> {
     let Header { signal, first_row, rows, statuses, stored, method, .. } = header;
-    if !sequences.in_order(lists.times_ns.list.get(times.clone()).unwrap_or_default()) {
+    let times_ns = builder.lists.times_ns.get(times.clone()).unwrap_or_default();
+    if !builder.sequences(sequences).in_order(times_ns) {
         return Err(damaged("the rows of a column are not in order"));
     }
-    let values = match stored {
+    let kind = stored.kind();
+    let lists = &mut builder.lists;
+    let values_from = lists.count(kind);
+    match stored {
         Stored::Boolean(range) => {
-            let start = lists.booleans.list.len();
-            scratch.read_as(body, (method, rows, range), |word| word == 1, &mut lists.booleans.list)?;
-            Values::Boolean(lists.booleans.since(start))
+            scratch.read_as(body, (method, rows, range), |word| word == 1, &mut lists.booleans)?;
         }
-        Stored::Integer(range) => {
-            let start = lists.integers.list.len();
-            scratch.read_as(body, (method, rows, range), |word| word, &mut lists.integers.list)?;
-            Values::Integer(lists.integers.since(start))
-        }
+        Stored::Integer(range) => scratch.read_as(body, (method, rows, range), |word| word, &mut lists.integers)?,
         Stored::Float { form, range } => {
-            let start = lists.floats.list.len();
-            form.read_values(body, (method, rows, range), scratch, &mut lists.floats.list)?;
-            Values::Float(lists.floats.since(start))
+            form.read_values(body, (method, rows, range), scratch, &mut lists.floats)?;
         }
         Stored::WithNan { form, range, bounds } => {
-            let start = lists.floats.list.len();
-            form.read_values(body, (method, rows, range), scratch, &mut lists.floats.list)?;
-            if bounds::of_floats(lists.floats.list.get(start..).unwrap_or_default()) != bounds {
+            form.read_values(body, (method, rows, range), scratch, &mut lists.floats)?;
+            if bounds::of_floats(lists.floats.get(values_from..).unwrap_or_default()) != bounds {
                 return Err(damaged("the values of a column are not within its bounds"));
             }
-            Values::Float(lists.floats.since(start))
         }
-        Stored::Text => {
-            let start = lists.texts.list.len();
-            read_texts(body, method, rows, scratch, &mut lists.texts.list)?;
-            Values::Text(lists.texts.since(start))
-        }
-    };
+        Stored::Text => read_texts(body, method, rows, scratch, &mut lists.texts)?,
+    }
     let statuses = if statuses { read_statuses(body, rows)? } else { Statuses::all(rows, StatusCode::GOOD) };
     if !body.is_empty() {
         return Err(damaged("a column has bytes that belong to nothing"));
     }
-    Ok(Column { signal, first_row, times_ns: lists.times_ns.part(times), sequences, values, statuses })
+    builder.add_numbered(signal, sequences, Added { first_row, times, kind, values_from, statuses });
+    Ok(())
 }
 
 fn read_statuses(reader: &mut Reader<'_>, rows: usize) -> Result<Statuses, FrameError> {

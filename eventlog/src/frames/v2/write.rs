@@ -1,7 +1,7 @@
 //! Writing version 2.
 
 use super::super::bytes::put_varint;
-use super::super::{Column, Frame, Sequences, Shared, StatusCode, Values, bounds};
+use super::super::{Column, Sequences, StatusCode, Values, bounds};
 use super::floats::Form;
 use super::lists::{Known, put_axis, put_counts};
 use super::shape::{Chosen, Listed, Shape};
@@ -12,7 +12,7 @@ use crate::checksum;
 /// The parts of a frame while columns are added.
 #[derive(Default)]
 struct Writer<'a> {
-    axes: Vec<&'a Shared<i64>>,
+    axes: Vec<&'a [i64]>,
     known_axes: Known,
     axis_headers: Vec<u8>,
     chosen_axes: Chosen,
@@ -29,27 +29,27 @@ struct Writer<'a> {
     words: Vec<i64>,
 }
 
-/// The frame's bytes. Its columns are in order, and so are their rows.
-pub(in super::super) fn encode(frame: &Frame) -> Vec<u8> {
+/// The bytes of a frame. Its columns are in order, and so are their rows.
+pub(in super::super) fn encode(columns: &[Column<'_>]) -> Vec<u8> {
     let mut writer = Writer::default();
-    writer.column_headers.reserve(frame.columns.len() * 24);
-    writer.column_bodies.reserve(frame.len() * 4);
-    frame.columns.iter().for_each(|column| writer.column(column));
-    writer.finish(frame.columns.len())
+    writer.column_headers.reserve(columns.len() * 24);
+    writer.column_bodies.reserve(columns.iter().map(|column| column.times_ns.len() * 4).sum());
+    columns.iter().for_each(|column| writer.column(column));
+    writer.finish(columns.len())
 }
 
 impl<'a> Writer<'a> {
-    fn column(&mut self, column: &'a Column) {
+    fn column(&mut self, column: &Column<'a>) {
         let rows = column.times_ns.len();
-        let axis = self.axis(&column.times_ns);
-        let counts = (!column.sequences.is_none()).then(|| self.counts(&column.sequences, rows));
+        let axis = self.axis(column.times_ns);
+        let counts = (!column.sequences.is_none()).then(|| self.counts(column.sequences, rows));
         let moments = self.chosen_axes.say(axis);
         let counted = counts.map(|counts| self.chosen_counts.say(counts));
         let flagged = column.statuses.as_all() != Some(StatusCode::GOOD);
         let header = &mut self.column_headers;
         header.push(Shape { kind: column.values.kind(), moments, counts: counted, statuses: flagged }.byte());
-        put_signal(header, self.signal, &column.signal);
-        self.signal = &column.signal;
+        put_signal(header, self.signal, column.signal);
+        self.signal = column.signal;
         if moments == Listed::Numbered {
             put_varint(header, axis as u64);
         }
@@ -65,8 +65,8 @@ impl<'a> Writer<'a> {
     }
 
     /// The number of the axis with these moments.
-    fn axis(&mut self, times: &'a Shared<i64>) -> usize {
-        let same = |axis: &Shared<i64>| axis.is_same(times) || **axis == **times;
+    fn axis(&mut self, times: &'a [i64]) -> usize {
+        let same = |axis: &[i64]| std::ptr::eq(axis, times) || axis == times;
         if let Some(last) = self.chosen_axes.last().filter(|last| self.axes.get(*last).is_some_and(|axis| same(axis))) {
             return last;
         }
@@ -106,9 +106,9 @@ impl<'a> Writer<'a> {
     }
 
     /// The range into the header, the values into the body.
-    fn values(&mut self, column: &Column) -> Method {
+    fn values(&mut self, column: &Column<'_>) -> Method {
         let (header, body, words) = (&mut self.column_headers, &mut self.column_bodies, &mut self.words);
-        match &column.values {
+        match column.values {
             Values::Boolean(values) => {
                 words.clear();
                 words.extend(values.iter().map(|value| i64::from(*value)));
@@ -127,7 +127,7 @@ impl<'a> Writer<'a> {
                 header.push(form.number());
                 form.put_range(header, range);
                 if let Form::WithNan { .. } = form {
-                    let bounds = bounds::of(&column.values);
+                    let bounds = bounds::of(column.values);
                     bounds.into_iter().for_each(|bound| header.extend(bound.to_le_bytes()));
                 }
                 put_words(body, words, range)
@@ -172,7 +172,7 @@ fn put_signal(out: &mut Vec<u8>, previous: &str, signal: &str) {
     out.extend_from_slice(rest);
 }
 
-fn put_statuses(out: &mut Vec<u8>, column: &Column) {
+fn put_statuses(out: &mut Vec<u8>, column: &Column<'_>) {
     for (rows, status) in column.statuses.runs() {
         put_varint(out, rows as u64);
         out.extend_from_slice(&status.get().to_le_bytes());
