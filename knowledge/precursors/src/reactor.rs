@@ -215,8 +215,8 @@ impl State {
         entry: &Entry,
         said: &mut Vec<NewEvent>,
     ) -> Result<(), ReactorError> {
-        for column in &frame.columns {
-            let Some(keys) = SignalId::new(&column.signal).ok().and_then(|signal| self.by_signal.get(&signal)) else {
+        for column in frame.columns() {
+            let Some(keys) = SignalId::new(column.signal).ok().and_then(|signal| self.by_signal.get(&signal)) else {
                 continue;
             };
             for key in keys.clone() {
