@@ -177,10 +177,10 @@ def scenarios():
     return [
         ("alias read", 50, lambda server: server.ask("GET", "/registered-models/alias?name=bench&alias=champion")[1]),
         ("run read", 50, lambda server: server.ask("GET", f"/runs/get?run_id={server.runs[-1]}")[1]),
-        ("model version create", 20, lambda server: server.ask("POST", "/model-versions/create", {"name": "bench", "source": "s3://bucket/model"})[1]),
+        ("model version create", 30, lambda server: server.ask("POST", "/model-versions/create", {"name": "bench", "source": "s3://bucket/model"})[1]),
         ("log-metric", 30, metric),
         ("log-batch of 10 metrics", 30, batch),
-        ("run create", 20, lambda server: server.ask("POST", "/runs/create", {"experiment_id": server.experiment, "start_time": next(counter)})[1]),
+        ("run create", 30, lambda server: server.ask("POST", "/runs/create", {"experiment_id": server.experiment, "start_time": next(counter)})[1]),
         ("run search: 1 metric, 1 parameter, by metric", 5, search(["metrics.rmse ASC"], "metrics.rmse < 0.5 and params.kind = 'a'")),
         ("run search: first page of all, latest first", 5, search(["attributes.start_time DESC"], "")),
     ]
