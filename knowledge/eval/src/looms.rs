@@ -103,8 +103,9 @@ pub fn run(split: Split) {
             matched.iter().filter(|right| **right).count()
         );
     }
-    found("first (spent)", &history, &questions, experience.as_ref());
-    found("second", &history, &second, experience.as_ref());
+    for (name, questions) in [("held out first (spent)", questions), ("held out second", second)] {
+        found(name, &[Asked { history: history.clone(), questions, experience: experience.as_ref() }]);
+    }
 }
 
 /// Chooses weights on the episodes that are not held out: each is asked for once, by a history without its part.
@@ -148,18 +149,13 @@ fn cross_validated(all: &[&Loom]) {
         let near = Plain::new(history.iter().map(|loom| loom.text.as_str()), &grams);
         votes(&near.best(text, 10), &labels).into_iter().map(str::to_owned).collect()
     });
-    let mut settings = vec![Pool::default(), Pool { looks: 0.0, ..Pool::default() }];
-    for looks in [0.5, 1.0, 2.0, 4.0] {
-        for (coder, bayes, votes) in
-            [(1.0, 0.3, 0.5), (0.5, 0.3, 0.5), (1.0, 0.0, 0.5), (1.0, 0.3, 0.0), (0.5, 0.0, 0.0)]
-        {
-            settings.push(Pool { coder, bayes, votes, looks, few: 10.0 });
-        }
-    }
-    settings.push(Pool { coder: 0.0, bayes: 0.0, votes: 0.0, looks: 1.0, few: 10.0 });
-    settings.push(Pool { coder: 1.0, bayes: 0.0, votes: 0.0, looks: 0.0, few: 10.0 });
-    settings.push(Pool { coder: 0.0, bayes: 1.0, votes: 0.0, looks: 0.0, few: 10.0 });
-    settings.push(Pool { coder: 0.0, bayes: 0.0, votes: 1.0, looks: 0.0, few: 10.0 });
+    let ours = Pool::default();
+    let alone = Pool { coder: 0.0, bayes: 0.0, votes: 0.0, looks: 0.0, ..ours };
+    let mut settings =
+        vec![ours, Pool { looks: 1.0, ..alone }, Pool { coder: 1.0, ..alone }, Pool { votes: 1.0, ..alone }];
+    settings.extend([0.0, 0.5, 1.0, 4.0, 8.0].map(|looks| Pool { looks, ..ours }));
+    settings.extend([0.0, 1.0].map(|votes| Pool { votes, ..ours }));
+    settings.extend([0.25, 0.5].map(|coder| Pool { coder, ..ours }));
     for pool in settings {
         score(format!("{pool:?}"), &|fold, text| {
             let (base, experience, ..) = &folds[fold];
@@ -168,50 +164,70 @@ fn cross_validated(all: &[&Loom]) {
         });
     }
     print("Looms: failure mode, cross-validated over the episodes that are not held out", &["hit@1", "hit@3"], &ways);
+    let parts = folds.iter().map(|(_, experience, questions, history)| Asked {
+        history: history.clone(),
+        questions: questions.clone(),
+        experience: experience.as_ref(),
+    });
+    found("cross-validated", &parts.collect::<Vec<_>>());
 }
 
-fn found(name: &str, history: &[&Loom], questions: &[&Loom], experience: Option<&Experience>) {
-    let index = TextIndex::in_memory().unwrap();
-    let documents = history.iter().enumerate().map(|(number, loom)| {
-        let document = Document {
-            key: number.to_string(),
-            id: number.to_string(),
-            facets: vec![(Facet::Mode, loom.mode.clone())],
-            texts: vec![loom.text.clone()],
-            valid_from: number as u64,
-            body: number.to_le_bytes().to_vec(),
-            ..Document::default()
+/// Questions with the history that they are asked of, and what was learnt from it.
+struct Asked<'a> {
+    history: Vec<&'a Loom>,
+    questions: Vec<&'a Loom>,
+    experience: Option<&'a Experience>,
+}
+
+/// Search for episodes of the same failure mode.
+fn found(name: &str, parts: &[Asked<'_>]) {
+    let names = [
+        "baseline: BM25 over characters 1-3",
+        "baseline: BM25 over jieba's words",
+        "ours, text alone",
+        "ours, with what coding expects",
+    ];
+    let mut ways = names.map(|name| Way { name: name.to_owned(), scores: vec![Vec::new(), Vec::new()] });
+    for Asked { history, questions, experience } in parts {
+        let index = TextIndex::in_memory().unwrap();
+        let documents = history.iter().enumerate().map(|(number, loom)| {
+            let document = Document {
+                key: number.to_string(),
+                id: number.to_string(),
+                facets: vec![(Facet::Mode, loom.mode.clone())],
+                texts: vec![loom.text.clone()],
+                valid_from: number as u64,
+                body: number.to_le_bytes().to_vec(),
+                ..Document::default()
+            };
+            (false, Cow::Owned(document))
+        });
+        let view = index.commit(documents, "evaluation").unwrap();
+        let by_grams = Plain::new(history.iter().map(|loom| loom.text.as_str()), &grams);
+        let by_words = Plain::new(history.iter().map(|loom| loom.text.as_str()), &words);
+        let ours = |text: &str, coded: bool| -> Vec<usize> {
+            let mut expected = Expected::new();
+            if let Some(experience) = experience.filter(|_| coded) {
+                let codes = experience.coder.probabilities(Target::Mode, &features::of(text));
+                expected.push((Facet::Mode, codes.into_iter().map(|(code, p)| (code.to_owned(), p as f32)).collect()));
+            }
+            let question = Question { text, expected, ..Question::default() };
+            let filter = Filter { position: u64::MAX, ..Filter::default() };
+            let found = view.search(&filter, Some(&question), (0, 50), &[]).unwrap();
+            found.hits.iter().map(|hit| usize::from_le_bytes(hit.body[..].try_into().unwrap())).collect()
         };
-        (false, Cow::Owned(document))
-    });
-    let view = index.commit(documents, "evaluation").unwrap();
-    let by_grams = Plain::new(history.iter().map(|loom| loom.text.as_str()), &grams);
-    let by_words = Plain::new(history.iter().map(|loom| loom.text.as_str()), &words);
-    let ours = |text: &str, coded: bool| -> Vec<usize> {
-        let mut expected = Expected::new();
-        if let Some(experience) = experience.filter(|_| coded) {
-            let codes = experience.coder.probabilities(Target::Mode, &features::of(text));
-            expected.push((Facet::Mode, codes.into_iter().map(|(code, p)| (code.to_owned(), p as f32)).collect()));
-        }
-        let question = Question { text, expected, ..Question::default() };
-        let filter = Filter { position: u64::MAX, ..Filter::default() };
-        let found = view.search(&filter, Some(&question), (0, 50), &[]).unwrap();
-        found.hits.iter().map(|hit| usize::from_le_bytes(hit.body[..].try_into().unwrap())).collect()
-    };
-    let mut ways: Vec<Way> = Vec::new();
-    let mut score = |name: String, find: &dyn Fn(&str) -> Vec<usize>| {
-        let mut scores = vec![Vec::new(), Vec::new()];
+        let plain = |list: Vec<(usize, f64)>| list.into_iter().map(|(at, _)| at).collect::<Vec<_>>();
         for question in questions {
-            let fits: Vec<bool> = find(&question.text).iter().map(|at| history[*at].mode == question.mode).collect();
-            scores[0].push(ndcg(&fits, history.iter().filter(|loom| loom.mode == question.mode).count(), 10));
-            scores[1].push(reciprocal_rank(&fits));
+            let text = question.text.as_str();
+            let ranked =
+                [plain(by_grams.best(text, 50)), plain(by_words.best(text, 50)), ours(text, false), ours(text, true)];
+            let all = history.iter().filter(|loom| loom.mode == question.mode).count();
+            for (way, ranked) in ways.iter_mut().zip(ranked) {
+                let fits: Vec<bool> = ranked.iter().map(|at| history[*at].mode == question.mode).collect();
+                way.scores[0].push(ndcg(&fits, all, 10));
+                way.scores[1].push(reciprocal_rank(&fits));
+            }
         }
-        ways.push(Way { name, scores });
-    };
-    let plain = |list: Vec<(usize, f64)>| list.into_iter().map(|(at, _)| at).collect::<Vec<_>>();
-    score("baseline: BM25 over characters 1-3".to_owned(), &|text| plain(by_grams.best(text, 50)));
-    score("baseline: BM25 over jieba's words".to_owned(), &|text| plain(by_words.best(text, 50)));
-    score("ours, text alone".to_owned(), &|text| ours(text, false));
-    score("ours, with what coding expects".to_owned(), &|text| ours(text, true));
-    print(&format!("Looms: search for episodes of the same mode, held out {name}"), &["nDCG@10", "MRR"], &ways);
+    }
+    print(&format!("Looms: search for episodes of the same mode, {name}"), &["nDCG@10", "MRR"], &ways);
 }

@@ -134,17 +134,22 @@ pub fn run(split: Split) {
     score("ours, text alone", &|text| searched.find(text, false, None));
     score("ours, with what coding expects", &|text| searched.find(text, true, None));
     if split == Split::Dev {
-        for (words, grams, coverage, complete, expected) in [
-            (0.0, 1.0, 0.0, 0.0, 0.0),
-            (0.3, 1.0, 0.0, 0.0, 0.0),
-            (0.3, 1.0, 0.6, 0.0, 0.0),
-            (0.3, 1.0, 1.0, 0.3, 0.0),
-            (0.3, 1.0, 0.6, 0.3, 1.0),
-            (0.3, 1.0, 0.6, 0.3, 2.0),
-            (0.3, 1.0, 0.6, 0.3, 3.0),
-        ] {
-            let weights = Weights { words, grams, sounds: 0.0, coverage, complete, expected, near: 0.0 };
-            score(&format!("{weights:?}"), &|text| searched.find(text, expected > 0.0, Some(weights)));
+        let ours = Weights::of("");
+        let settings = [
+            Weights { likeness: 0.0, words: 0.3, grams: 1.0, coverage: 0.6, complete: 0.3, expected: 1.5, ..ours },
+            Weights { likeness: 0.6, ..ours },
+            Weights { likeness: 2.4, ..ours },
+            Weights { grams: 0.0, ..ours },
+            Weights { grams: 0.3, ..ours },
+            Weights { words: 0.0, ..ours },
+            Weights { coverage: 0.0, complete: 0.0, ..ours },
+            Weights { expected: 1.5, ..ours },
+            Weights { expected: 6.0, ..ours },
+        ];
+        for weights in settings {
+            for coded in [false, true] {
+                score(&format!("{weights:?}, coded: {coded}"), &|text| searched.find(text, coded, Some(weights)));
+            }
         }
     }
     let title = format!("Search: {} earlier work orders, the same system and failure mode", history.len());

@@ -17,6 +17,8 @@ pub use check::Check;
 pub use judge::{Experience, ModeScore, Pool, Ranking, Seen};
 pub use past::{Alike, Past};
 
+use tantivy::tokenizer::Token;
+
 use crate::coding::Target;
 use crate::dictionary;
 use crate::features::{self, kind};
@@ -131,14 +133,22 @@ fn words_of(text: &str) -> Vec<String> {
     words
 }
 
-/// The character n-grams and sounds of a text as a case base compares them.
-fn grams_of(text: &str) -> Vec<u64> {
-    let looks = terms::grams(text).into_iter().map(|gram| features::hash(kind::GRAM, &gram.text));
-    let sounds = terms::sounds(text).into_iter().map(|sound| features::hash(kind::SOUND, &sound.text));
-    let mut grams: Vec<u64> = looks.chain(sounds).collect();
-    grams.sort_unstable();
-    grams.dedup();
-    grams
+/// The distinct hashes of some terms.
+fn hashed(kind: u8, terms: &[Token]) -> Vec<u64> {
+    let mut hashes: Vec<u64> = terms.iter().map(|term| features::hash(kind, &term.text)).collect();
+    hashes.sort_unstable();
+    hashes.dedup();
+    hashes
+}
+
+/// The character n-grams of a text as a case base compares them.
+fn looks_of(text: &str) -> Vec<u64> {
+    hashed(kind::GRAM, &terms::grams(text))
+}
+
+/// The sounds of a text as a case base compares them.
+fn sounds_of(text: &str) -> Vec<u64> {
+    hashed(kind::SOUND, &terms::sounds(text))
 }
 
 impl CaseBase {
@@ -184,7 +194,7 @@ impl CaseBase {
             return;
         }
         let part = u32::try_from(self.parts.len()).unwrap_or(u32::MAX);
-        let grams = grams_of(text);
+        let grams = [looks_of(text), sounds_of(text)].concat();
         let length = u32::try_from(grams.len()).unwrap_or(u32::MAX);
         let through = self.parts.last().map_or(0, |last| last.through) + u64::from(length);
         self.parts.push(Part { case: number, position, length, through });

@@ -2,9 +2,10 @@
 //!
 //! **Prior.** The share of a mode among the asset's cases, shrunk to its share in the class, shrunk to its share in all.
 //! **Bayes.** Each word and alarm that is seen adds log P(seen | mode) / P(seen), smoothed towards 0, so that a mode with few cases claims little.
-//! Alarms that come together are rarely independent: the first counts in full, the second strongest half, the third a third.
+//! Alarms that come together are rarely independent: the first counts in full, the second strongest half, the third a third. Chinese words are reasons
+//! that are shown, and do not count: jieba cuts terse texts differently each time.
 //! **Votes.** The most alike cases vote for their modes.
-//! **Looks.** The cases that look and sound most alike, by BM25 over n-grams, vote as well; so far at weight 0 (docs/evaluation.md says why).
+//! **Looks.** The cases that look most alike, by BM25 over n-grams, vote as well, less where modes have many cases.
 //! **Pool.** The logarithms of all are added with weights, and a temperature that was fitted on held-back history makes probabilities of
 //! them. How often the truth was among the first three when the first was as sure as now is isotonic regression over the same history.
 //! **Abstention.** Below [`LEAST_AMONG`], or where the first candidate is less sure than [`LEAST_SURE`], nothing fits; [`LEAST_ALIKE`] decides before
@@ -40,7 +41,7 @@ const VOTE_SMOOTHING: f64 = 0.02;
 pub struct Pool {
     /// The trained coder.
     pub coder: f64,
-    /// Naive Bayes over words.
+    /// Naive Bayes over words; Chinese ones do not count.
     pub bayes: f64,
     /// The votes of alike cases.
     pub votes: f64,
@@ -194,8 +195,7 @@ impl Past<'_> {
                     if voters < NEIGHBOURS {
                         voters += 1;
                         let vote = votes.entry(mode).or_default();
-                        // A case that is twice as alike counts four times.
-                        vote.0 += f64::from(likeness).powi(2);
+                        vote.0 += f64::from(likeness);
                         vote.1 += 1;
                     }
                 }
@@ -231,15 +231,16 @@ impl Past<'_> {
                 .zip(&totals.having)
                 .map(|(having, total)| ratio(*having, own.cases, *total, n))
                 .collect();
-            let of = |alarm: bool| -> Vec<f64> {
-                ratios.iter().zip(&things).filter(|(_, thing)| thing.alarm == alarm).map(|(ratio, _)| *ratio).collect()
-            };
+            let alarms: Vec<f64> =
+                ratios.iter().zip(&things).filter(|(_, thing)| thing.alarm).map(|(ratio, _)| *ratio).collect();
             let (voted, voting) = votes.get(mode).copied().unwrap_or_default();
             let voted = VOTE_SMOOTHING + if all_votes > 0.0 { voted / all_votes } else { 0.0 };
             let looked = by_looks.get(mode).copied().unwrap_or_default();
             let looked = VOTE_SMOOTHING + if all_looks > 0.0 { looked / all_looks } else { 0.0 };
             let name = self.base.names.name(*mode);
-            let bayes = of(false).iter().sum::<f64>();
+            // Chinese words are shown as reasons only.
+            let bayes =
+                ratios.iter().zip(&things).filter(|(_, thing)| thing.counts()).map(|(ratio, _)| ratio).sum::<f64>();
             // The coder has learnt the shares of modes itself: what the asset adds to them counts in full.
             let log = match coded.get(name) {
                 Some(probability) => {
@@ -247,7 +248,8 @@ impl Past<'_> {
                 }
                 None => bayes + prior.ln(),
             };
-            logs.push(log + together(&of(true)) + pool.votes * voted.ln() + looks_weight * looked.ln());
+            let votes = pool.votes * voted.ln() + looks_weight * looked.ln();
+            logs.push(log + together(&alarms) + votes);
             let mut reasons: Vec<(String, f64)> =
                 things.iter().map(|thing| thing.name.clone()).zip(ratios.iter().copied()).collect();
             reasons.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()).then_with(|| a.0.cmp(&b.0)));

@@ -1,11 +1,14 @@
 //! What was known at a position, and how alike its cases are to what is seen.
 
-use super::{Case, CaseBase, CaseNumber, Part, Symbol, at, grams_of, words_of};
+use super::{Case, CaseBase, CaseNumber, Part, Symbol, at, looks_of, sounds_of, words_of};
 use crate::coding::{Example, Target};
 use crate::{features, terms};
 
 /// The share of words in the likeness; n-grams have the rest.
 const WORD_SHARE: f32 = 0.7;
+
+/// The same where there are Chinese words: terse texts are cut into other ones each time.
+const WORD_SHARE_HAN: f32 = 0.3;
 
 /// What n-grams alone are worth, where the words are misspelt.
 const TYPO_SHARE: f32 = 0.85;
@@ -35,6 +38,13 @@ pub(super) struct Thing {
     pub cases: Vec<CaseNumber>,
 }
 
+impl Thing {
+    /// Whether naive Bayes over words counts it: terse Chinese is cut into other words each time, and alarms count by themselves.
+    pub(super) fn counts(&self) -> bool {
+        !self.alarm && !self.han
+    }
+}
+
 /// A case with how alike it is, from 0 to 1.
 pub type Alike = (CaseNumber, f32);
 
@@ -42,12 +52,12 @@ pub type Alike = (CaseNumber, f32);
 pub(super) struct Likeness {
     /// Every case that has something of it, the most alike first.
     pub cases: Vec<Alike>,
-    /// The coded cases that look and sound most alike, at most [`LOOKALIKES`], by BM25 over n-grams.
+    /// The coded cases that look most alike, at most [`LOOKALIKES`], by BM25 over n-grams.
     pub looks: Vec<Alike>,
 }
 
 /// How many cases vote by their looks.
-pub(super) const LOOKALIKES: usize = 10;
+pub(super) const LOOKALIKES: usize = 30;
 
 /// BM25 as everywhere.
 const K1: f32 = 1.2;
@@ -187,23 +197,25 @@ impl<'a> Past<'a> {
                 }
             }
         }
-        let mut grams: Vec<(usize, usize, &[u32])> = Vec::new();
+        let mut grams: Vec<(usize, usize, bool, &[u32])> = Vec::new();
         for (language, wanted) in [(0, true), (1, false)] {
             let only: String = text
                 .chars()
                 .map(|character| if terms::is_han(character) == wanted { character } else { ' ' })
                 .collect();
-            for gram in grams_of(&only) {
+            let (looks, sounds) = (looks_of(&only), sounds_of(&only));
+            let there = looks.into_iter().map(|gram| (gram, true)).chain(sounds.into_iter().map(|gram| (gram, false)));
+            for (gram, looks) in there {
                 let parts = self.known_of(self.base.grams.get(&gram).map(Vec::as_slice).unwrap_or_default());
-                grams.push((parts.len(), language, parts));
+                grams.push((parts.len(), language, looks, parts));
             }
         }
         grams.sort_by_key(|(count, ..)| *count);
-        let said = self.base.parts.partition_point(|part| part.position <= self.position);
-        let through = said.checked_sub(1).and_then(|last| self.base.parts.get(last)).map_or(0, |last| last.through);
+        let through = self.said().last().map_or(0, |last| last.through);
+        let said = self.said().len();
         let mean = (long(through) / real(said).max(1.0)).max(1.0);
         let (mut stamp, mut read) = (0, 0);
-        for (count, language, parts) in grams {
+        for (count, language, looks, parts) in grams {
             read += count;
             if read > MOST_GRAM_PARTS {
                 break;
@@ -214,7 +226,9 @@ impl<'a> Past<'a> {
             let rare = (1.0 + (real(said) - real(count) + 0.5).max(0.0) / (real(count) + 0.5)).ln();
             self.mark(&mut table, parts, stamp, |shares, part| {
                 shares.add_gram(language, weight);
-                shares.looks += rare * (K1 + 1.0) / (1.0 + K1 * (1.0 - B + B * long(part.length.into()) / mean));
+                if looks {
+                    shares.looks += rare * (K1 + 1.0) / (1.0 + K1 * (1.0 - B + B * long(part.length.into()) / mean));
+                }
             });
         }
         let count = |han: bool| things.iter().filter(|thing| thing.alarm || thing.han == han).count();
@@ -245,6 +259,12 @@ impl<'a> Past<'a> {
         let said = |part: &u32| usize::try_from(*part).ok().and_then(|at| self.base.parts.get(at));
         let end = parts.partition_point(|part| said(part).is_some_and(|part| part.position <= self.position));
         parts.get(..end).unwrap_or_default()
+    }
+
+    /// Everything that was said up to the position.
+    fn said(self) -> &'a [Part] {
+        let end = self.base.parts.partition_point(|part| part.position <= self.position);
+        self.base.parts.get(..end).unwrap_or_default()
     }
 
     /// Adds to each case of the parts once.
@@ -312,7 +332,8 @@ impl Shares {
                 return words;
             }
             let grams = share(own.iter().sum(), grams_there);
-            (WORD_SHARE * words + (1.0 - WORD_SHARE) * grams).max(TYPO_SHARE * grams)
+            let word_share = if all_han > 0.0 { WORD_SHARE_HAN } else { WORD_SHARE };
+            (word_share * words + (1.0 - word_share) * grams).max(TYPO_SHARE * grams)
         };
         let both = of(self.words, whole.words, self.grams, whole.grams);
         if !alone {

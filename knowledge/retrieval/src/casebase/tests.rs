@@ -104,3 +104,18 @@ fn the_next_check_tells_the_candidates_apart() {
     assert_ne!(best.if_there.0, best.if_not.0, "the answer changes what is likeliest: {best:?}");
     assert!(checks.iter().all(|check| check.sign != "weft" && check.sign != "A-301"), "what is seen is not asked for");
 }
+
+#[test]
+fn terse_chinese_is_matched_by_its_characters_where_it_is_cut_into_other_words() {
+    let mut base = CaseBase::default();
+    for (at, (text, mode)) in
+        [("综框边条裂口", "FRAME"), ("喷嘴堵死", "NOZZLE"), ("刹车片磨光", "BRAKE")].into_iter().enumerate()
+    {
+        let (key, position) = (at.to_string(), u64::try_from(at).unwrap());
+        base.said(&key, text, position);
+        base.was_coded(&key, [Some(mode), None, None, None], position);
+    }
+    for (text, mode) in [("边裂了", "FRAME"), ("嘴堵", "NOZZLE"), ("片磨了", "BRAKE")] {
+        assert_eq!(first(&base, text, &[]).0, mode, "{text}");
+    }
+}

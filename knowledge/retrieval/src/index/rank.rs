@@ -50,6 +50,22 @@ impl<'a> Candidates<'a> {
         Ok(scores)
     }
 
+    /// How many tokens each candidate has in the field, nearly.
+    fn lengths(&self, field: Field) -> tantivy::Result<Vec<f32>> {
+        let mut lengths = vec![0.0; self.count];
+        for (segment, documents) in &self.by_segment {
+            let norms = self.searcher.segment_reader(*segment).get_fieldnorms_reader(field)?;
+            for (document, at) in documents {
+                if let Some(length) = lengths.get_mut(*at) {
+                    #[expect(clippy::cast_precision_loss, reason = "lengths are rounded anyway")]
+                    let tokens = norms.fieldnorm(*document) as f32;
+                    *length = tokens;
+                }
+            }
+        }
+        Ok(lengths)
+    }
+
     /// For each candidate, what the values that it has of a facet are worth together.
     fn worths(&self, facet: Facet, worths: &HashMap<&str, f32>) -> tantivy::Result<Vec<f32>> {
         let mut sums = vec![0.0; self.count];
@@ -129,6 +145,23 @@ impl Judging<'_> {
         Ok(best)
     }
 
+    /// By n-grams, read once: BM25, and the cosine of the question's set and the candidate's.
+    fn looks(&self, candidates: &Candidates<'_>, field: Field) -> tantivy::Result<(Vec<f32>, Vec<f32>)> {
+        let (mut sums, mut shared) = (vec![0.0; candidates.count], vec![0.0_f32; candidates.count]);
+        for gram in &self.words.grams {
+            let term = Term::from_field_text(field, gram);
+            let scores = candidates.scores(self.statistics.scoring(), &scored(&term))?;
+            for ((sum, shared), score) in sums.iter_mut().zip(&mut shared).zip(scores) {
+                *sum += score;
+                *shared += if score > 0.0 { 1.0 } else { 0.0 };
+            }
+        }
+        let lengths = candidates.lengths(field)?;
+        // The length of the question is the same for all of them.
+        let cosines = shared.into_iter().zip(lengths).map(|(shared, length)| shared / length.max(1.0).sqrt());
+        Ok((sums, cosines.collect()))
+    }
+
     fn list(
         &self,
         candidates: &Candidates<'_>,
@@ -180,9 +213,11 @@ impl View {
         }
         let complete =
             missing.iter().map(|missing| if *missing == 0 && by.asked.len() > 1 { 1.0 } else { 0.0 }).collect();
+        let (by_grams, likeness) = by.looks(&candidates, self.fields.grams)?;
         let lists = [
             (weights.words, by_words),
-            (weights.grams, by.list(&candidates, self.fields.grams, &by.words.grams, weights.grams)?),
+            (weights.grams, by_grams),
+            (weights.likeness, likeness),
             (weights.sounds, by.list(&candidates, self.fields.sounds, &by.words.sounds, weights.sounds)?),
             (weights.coverage, covered),
             (weights.complete, complete),

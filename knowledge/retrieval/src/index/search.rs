@@ -1,9 +1,9 @@
 //! Asking the index.
 //!
 //! **First**, words and what means the same, codes, character n-grams and sounds of rare kinds gather the candidates, by BM25. **Then** the best of them
-//! are judged again, each by four lists: words (the best alternative of each counts), character n-grams, sounds, and how many of the question's words a
-//! document has. The lists are scaled to their best entry and added with weights that depend on the kind of question; docs/evaluation.md has the
-//! figures by which they were chosen, and why not by reciprocal rank.
+//! are judged again, each by five lists: words (the best alternative of each counts), character n-grams by BM25 and by the cosine of their sets, sounds,
+//! and how many of the question's words a document has. The lists are scaled to their best entry and added with weights that depend on the kind of
+//! question; docs/evaluation.md has the figures by which they were chosen, and why not by reciprocal rank.
 
 use std::collections::HashMap;
 use std::ops::Bound;
@@ -37,6 +37,8 @@ pub struct Weights {
     pub words: f32,
     /// Character n-grams by BM25.
     pub grams: f32,
+    /// Character n-grams by the cosine of their sets: how rare they are says nothing, and what a document has beside them counts against it.
+    pub likeness: f32,
     /// Syllables by BM25.
     pub sounds: f32,
     /// The share of the question's words that are there, by rarity.
@@ -53,9 +55,27 @@ impl Weights {
     /// The weights for a question, by its kind.
     pub fn of(question: &str) -> Self {
         if question.chars().any(terms::is_han) {
-            Self { words: 1.0, grams: 1.0, sounds: 0.5, coverage: 0.6, complete: 0.3, expected: 1.5, near: 0.0 }
+            Self {
+                words: 0.3,
+                grams: 0.5,
+                likeness: 1.0,
+                sounds: 0.2,
+                coverage: 0.3,
+                complete: 0.3,
+                expected: 3.0,
+                near: 0.0,
+            }
         } else {
-            Self { words: 0.3, grams: 1.0, sounds: 0.0, coverage: 0.6, complete: 0.3, expected: 1.5, near: 0.0 }
+            Self {
+                words: 0.2,
+                grams: 0.1,
+                likeness: 1.2,
+                sounds: 0.0,
+                coverage: 0.4,
+                complete: 0.2,
+                expected: 3.0,
+                near: 0.0,
+            }
         }
     }
 }

@@ -63,6 +63,18 @@ fn typos_homophones_codes_and_the_other_language_find_it() {
 }
 
 #[test]
+fn of_those_that_share_as_much_the_one_that_says_less_beside_it_comes_first() {
+    let check = |question: &str, texts: [&str; 2]| {
+        let index = TextIndex::in_memory().unwrap();
+        let documents = (0..).zip(texts).map(|(number, text)| (false, Cow::Owned(document(number, text, "X", None))));
+        let view = index.commit(documents, "2").unwrap();
+        assert_eq!(found(&view, &Question { text: question, ..Question::default() }), [0, 1], "{question}");
+    };
+    check("hose leaking", ["hose leaking", "hose leaking at the swing motor, ordered a new one"]);
+    check("筘齿弯", ["筘齿弯", "筘齿弯了以后换过一片，布面还是有路"]);
+}
+
+#[test]
 fn what_is_expected_is_preferred_and_what_is_excepted_left_out() {
     let view = view();
     let expected = vec![(Facet::Mode, vec![("HOT".to_owned(), 0.9_f32), ("LEAK".to_owned(), 0.1)])];
