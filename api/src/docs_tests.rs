@@ -117,7 +117,7 @@ fn every_variable_in_the_manual_sets_its_key_to_the_default_that_it_names() {
         }
         assert_eq!(*variable, format!("MILLWRIGHT_{}", key.replace('.', "__").to_ascii_uppercase()));
         // Texts without a default are named in words; an origin must look like one.
-        let worded = ["surreal.", "privacy.master_key_file", "transparency.origin", "tier.url"]
+        let worded = ["surreal.", "privacy.master_key_file", "transparency.origin", "tier.url", "meaning.model"]
             .iter()
             .any(|name| key.starts_with(name));
         let value = if *key == "transparency.origin" { "mill.example/log" } else { default };
