@@ -52,11 +52,9 @@ pub(super) fn run(handover: &Handover) {
             writer.write(&batch);
             // Ordering: whether this batch is durable is known now; that a later one fails is not its callers' affair.
             let poison = writer.poison.get().cloned();
-            let announce = writer.announce.clone();
-            // Ordering: the next batch is on its way to the disk before this one's callers are woken, one after the other; and they before those who follow.
+            // Ordering: the next batch is on its way to the disk before this one's callers are woken, one after the other.
             handover.release(writer);
             batch.give(poison.as_ref());
-            announce.send_modify(|_| {});
         }
     }
 }
@@ -85,7 +83,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Writes and syncs the batch, and moves the tail; those who watch it are woken later.
+    /// Writes and syncs the batch, and announces the tail.
     fn write(&mut self, batch: &Batch) {
         if self.poison.get().is_some() {
             return;
@@ -97,10 +95,7 @@ impl Writer {
                     // Ordering: who sees the new tail sees the metadata that are below it.
                     self.store.set_metadata(&batch.metadata);
                     self.tree.lock().clone_from(tree);
-                    self.announce.send_if_modified(|announced| {
-                        *announced = *tail;
-                        false
-                    });
+                    self.announce.send_replace(*tail);
                 }
             }
             Err(error) => drop(self.poison_with(&error)),
@@ -326,7 +321,6 @@ impl Sequencer {
         let batch = self.close_batch();
         writer.write(&batch);
         batch.give(writer.poison.get());
-        writer.announce.send_modify(|_| {});
         let changed = match writer.poison.get() {
             Some(reason) => Err(poisoned(reason)),
             None => change(self).map_err(|error| match error {
