@@ -1,7 +1,7 @@
 //! Catch-up, then live: the same for every engine that can read pages and announce its tail.
 //!
 //! **The rule for slow consumers.** A subscription is pulled: it holds at most two pages (each of [`SUBSCRIPTION_PAGE`] records and [`SUBSCRIPTION_PAGE_BYTES`],
-//! or a single larger record): the one that is being used up, and, while it is catching up, the next one, which is read meanwhile. The writer announces
+//! or a single larger record): the one that is being used up, and, while it is catching up and the disk must be waited for, the next one, which is read meanwhile. The writer announces
 //! its tail as one number and never waits for a reader, nothing is queued for a reader, and nobody is cut off for being slow: who falls behind is
 //! served from the files, and goes live again when it has caught up.
 
@@ -29,6 +29,11 @@ pub(crate) trait PageSource: Clone + Send + Sync + 'static {
         filter: &Filter,
         limit: PageLimit,
     ) -> impl Future<Output = Result<Page, ReadError>> + Send;
+
+    /// Whether such a page waits for nothing, so that it need not be read in advance.
+    fn at_once(&self, _from: Position, _filter: &Filter, _limit: PageLimit) -> bool {
+        false
+    }
 }
 
 impl PageSource for Arc<dyn EventLog> {
@@ -95,38 +100,46 @@ impl<S: PageSource> Follower<S> {
             if let Some(record) = self.buffer.pop_front() {
                 return Ok(Some(record));
             }
-            let ahead = match self.ahead.take() {
-                Some(ahead) => Some(ahead),
-                None => self.read_ahead(),
-            };
-            if let Some(mut ahead) = ahead {
-                let page = (&mut ahead.page).await;
-                let page = page.map_err(|error| ReadError::Index(format!("the read was broken off: {error}")))??;
-                let after_last = page.last().map_or(ahead.tail, |record| record.position.next());
-                // Whoever is not at the end yet will ask for the next page.
-                let is_catching_up = page.next.is_some();
-                self.next = page.next.unwrap_or_else(|| after_last.max(ahead.tail));
-                self.buffer.extend(page);
-                if is_catching_up {
-                    self.ahead = self.read_ahead();
+            let (tail, page) = match self.ahead.take() {
+                Some(mut ahead) => {
+                    let page = (&mut ahead.page).await;
+                    (ahead.tail, page.map_err(|error| ReadError::Index(format!("the read was broken off: {error}")))?)
                 }
-            } else if self.tail.changed().await.is_err() {
-                return Ok(None);
+                None => match self.unread() {
+                    Some(tail) => (tail, self.source.page(self.next, &self.filter, limit()).await),
+                    None if self.tail.changed().await.is_err() => return Ok(None),
+                    None => continue,
+                },
+            };
+            let page = page?;
+            let after_last = page.last().map_or(tail, |record| record.position.next());
+            // Whoever is not at the end yet will ask for the next page.
+            let is_catching_up = page.next.is_some();
+            self.next = page.next.unwrap_or_else(|| after_last.max(tail));
+            self.buffer.extend(page);
+            if is_catching_up && !self.source.at_once(self.next, &self.filter, limit()) {
+                self.ahead = self.read_ahead();
             }
         }
     }
 
-    /// Begins to read the next page, when there is any.
-    fn read_ahead(&mut self) -> Option<Ahead> {
+    /// The tail, where something below it was not read.
+    fn unread(&mut self) -> Option<Position> {
         // Ordering: the tail is taken before the page is read. Whatever the page leaves out below this tail does not match the filter;
         // what comes later announces itself.
         let tail = *self.tail.borrow_and_update();
-        if self.next >= tail {
-            return None;
-        }
+        (self.next < tail).then_some(tail)
+    }
+
+    /// Begins to read the next page, when there is any.
+    fn read_ahead(&mut self) -> Option<Ahead> {
+        let tail = self.unread()?;
         let (source, filter, from) = (self.source.clone(), self.filter.clone(), self.next);
-        let limit = PageLimit::within(SUBSCRIPTION_PAGE, SUBSCRIPTION_PAGE_BYTES);
-        let page = tokio::spawn(async move { source.page(from, &filter, limit).await });
+        let page = tokio::spawn(async move { source.page(from, &filter, limit()).await });
         Some(Ahead { tail, page })
     }
+}
+
+fn limit() -> PageLimit {
+    PageLimit::within(SUBSCRIPTION_PAGE, SUBSCRIPTION_PAGE_BYTES)
 }

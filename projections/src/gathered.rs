@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// How long appends are gathered before those who follow are woken.
-pub const GATHER_FOR: Duration = Duration::from_millis(5);
+pub const GATHER_FOR: Duration = Duration::from_millis(20);
 
 /// A log whose watched tail moves at most once in [`GATHER_FOR`], and that much behind the log; its subscriptions likewise.
 ///

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
@@ -18,7 +19,7 @@ use super::codec::{BATCH_HEADER, Place, place_record};
 use super::disk::Folder;
 use super::draft::Drafts;
 use super::error::{RoomError, poisoned};
-use super::handover::{Command, Handover, Next, Patience};
+use super::handover::{Closed, Command, Handover, Next, Patience};
 use super::index::{Index, Indexed, MemoryIndex};
 use super::metadata::Ordered;
 use super::recovery::Active;
@@ -37,26 +38,53 @@ pub(super) fn run(handover: &Handover) {
     let _guard = BreakOff(handover);
     let mut patience = Patience::default();
     while let Some(mut sequencer) = handover.sequencer(&mut patience) {
-        let (mut writer, batch) = loop {
+        loop {
             match handover.next(sequencer) {
                 Some(Next::Order(mut ordering, commands)) => {
                     commands.into_iter().for_each(|command| ordering.take(command, handover));
                     sequencer = ordering;
                 }
-                Some(Next::Write(writer, batch)) => break (Some(writer), Some(batch)),
-                Some(Next::Nothing) => break (None, None),
+                Some(Next::Write(writer, batch)) => break write(writer, batch, handover),
+                Some(Next::Nothing) => break,
                 None => return,
             }
-        };
-        if let (Some(mut writer), Some(batch)) = (writer.take(), batch) {
-            writer.write(&batch);
-            // Ordering: whether this batch is durable is known now; that a later one fails is not its callers' affair.
-            let poison = writer.poison.get().cloned();
-            // Ordering: the next batch is on its way to the disk before this one's callers are woken, one after the other.
-            handover.release(writer);
-            batch.give(poison.as_ref());
         }
     }
+}
+
+/// Puts an append into the queue, or orders and writes it here where that takes less time than to wake a committer and be woken by it: nobody is before it, the disk synced
+/// quickly of late, and it is small. `Err` when the log is closed.
+pub(super) fn submit(call: Box<Call>, answer: Answer, handover: &Handover) -> Result<(), Closed> {
+    let bytes = call.drafts.bytes;
+    let here = |sequencer: &Sequencer, writer: &Writer| {
+        bytes <= MAX_BYTES_HERE && writer.quick_syncs >= QUICK_SYNCS && sequencer.has_room(bytes)
+    };
+    let command = Command::Append(call, answer);
+    let Some(mut sequencer) = handover.idle(here) else { return handover.push(command) };
+    let _guard = BreakOff(handover);
+    sequencer.take(command, handover);
+    if let Some(Next::Write(writer, batch)) = handover.write_gathered(sequencer) {
+        write(writer, batch, handover);
+    }
+    Ok(())
+}
+
+/// The most bytes that a caller writes itself.
+const MAX_BYTES_HERE: usize = 64 * 1024;
+
+/// A write and sync that take no longer are quick. A caller's thread, which has other tasks too, stands still for that time.
+const QUICK_SYNC: Duration = Duration::from_millis(1);
+
+/// After so many quick syncs in a row callers write themselves; after one that is not, the committers do again.
+const QUICK_SYNCS: u32 = 4;
+
+fn write(mut writer: Box<Writer>, batch: Batch, handover: &Handover) {
+    writer.write(&batch);
+    // Ordering: whether this batch is durable is known now; that a later one fails is not its callers' affair.
+    let poison = writer.poison.get().cloned();
+    // Ordering: the next batch is on its way to the disk before this one's callers are woken, one after the other.
+    handover.release(writer);
+    batch.give(poison.as_ref());
 }
 
 /// Says so when a thread ends by a panic.
@@ -80,6 +108,8 @@ pub(super) struct Writer {
     pub(super) tree: Arc<Mutex<Tree>>,
     /// Why the log takes nothing more, once a write has failed.
     pub(super) poison: Poison,
+    /// How many of the last syncs were quick, one after the other.
+    pub(super) quick_syncs: u32,
 }
 
 impl Writer {
@@ -89,8 +119,11 @@ impl Writer {
             return;
         }
         let durable = *self.announce.borrow();
+        let begun = Instant::now();
         match batch.write(durable) {
             Ok(()) => {
+                let quick = begun.elapsed() <= QUICK_SYNC;
+                self.quick_syncs = if quick { self.quick_syncs.saturating_add(1) } else { 0 };
                 if let Some((tail, tree)) = batch.after.as_ref().filter(|(tail, _)| *tail > durable) {
                     // Ordering: who sees the new tail sees the metadata that are below it.
                     self.store.set_metadata(&batch.metadata);
@@ -287,13 +320,17 @@ impl Sequencer {
         batch
     }
 
+    /// Whether the batch with this many bytes more fits into the segment.
+    fn has_room(&self, bytes: usize) -> bool {
+        batch_end(self.active.offset, self.batch.bytes() + bytes) <= self.active.file_bytes
+    }
+
     /// Makes sure that the batch with this many bytes more fits into the segment, with a new segment when needed.
     fn make_room(&mut self, bytes: usize, handover: &Handover) -> Result<(), AppendError> {
-        let needed = |start: u64, gathered: usize| start + (BATCH_HEADER + gathered + bytes) as u64 + 16;
-        if needed(self.active.offset, self.batch.bytes()) <= self.active.file_bytes {
+        if self.has_room(bytes) {
             return Ok(());
         }
-        let file_bytes = self.segment_bytes.max(needed(HEADER_BYTES, 0).next_multiple_of(4096));
+        let file_bytes = self.segment_bytes.max(batch_end(HEADER_BYTES, bytes).next_multiple_of(4096));
         self.once_written(handover, |sequencer| sequencer.grow(file_bytes))
     }
 
@@ -370,4 +407,9 @@ impl Sequencer {
         let _ = self.background.send(Job::Sealed { segment: sealed, bytes: used });
         Ok(())
     }
+}
+
+/// Where a batch of records ends at the latest that begins here, with its header and what fills it up.
+fn batch_end(start: u64, bytes: usize) -> u64 {
+    start + (BATCH_HEADER + bytes) as u64 + 16
 }

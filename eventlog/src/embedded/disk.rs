@@ -8,12 +8,15 @@
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice};
+use std::ops::RangeInclusive;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::buffer::spare_capacity;
 use rustix::fs::{FallocateFlags, FlockOperation};
+#[cfg(target_os = "linux")]
+use rustix::io::ReadWriteFlags;
 
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,6 +156,11 @@ pub trait DiskFile: fmt::Debug + Send + Sync + 'static {
         Ok(done)
     }
 
+    /// Whether reading these bytes would hardly wait for the disk: a guess from the first and the last of them. A disk that cannot tell says no.
+    fn lies_in_memory(&self, _bytes: RangeInclusive<u64>) -> bool {
+        false
+    }
+
     /// What was read is not what was written: whatever the file keeps of it in memory goes, and is read again.
     fn forget(&self) {}
 
@@ -279,6 +287,15 @@ impl DiskFile for LocalFile {
         // The memory may be larger than what was asked for.
         buffer.truncate(end);
         Ok(buffer.len() - start)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn lies_in_memory(&self, bytes: RangeInclusive<u64>) -> bool {
+        [*bytes.start(), *bytes.end()].into_iter().all(|offset| {
+            let mut byte = [0];
+            let probe = &mut [io::IoSliceMut::new(&mut byte)];
+            rustix::io::preadv2(&self.0, probe, offset, ReadWriteFlags::NOWAIT).is_ok_and(|read| read == 1)
+        })
     }
 
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {

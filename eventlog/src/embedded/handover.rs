@@ -2,10 +2,11 @@
 //!
 //! There are two roles. Who has the [`Sequencer`] orders: it admits what waits and gives it places. Who has the [`Writer`] writes and syncs one batch.
 //! A thread takes the sequencer, gathers a batch until the writer is free, takes the writer, and puts the sequencer back before it writes; so the other
-//! thread orders the next batch while this one is being synced, and nobody hands a single append from thread to thread.
+//! thread orders the next batch while this one is being synced. A caller that finds both roles free and nobody before it takes them itself, where the
+//! disk syncs in less time than it takes to wake a thread and be woken by it.
 //!
-//! It is one lock and one condition variable, no lock-free code of our own. What is in its `Option` is free; who took it out has the role. At any time all
-//! threads that wait do so for the same reason: either both wait for work, or one waits for the writer that the other has.
+//! It is one lock and two condition variables, no lock-free code of our own. What is in its `Option` is free; who took it out has the role. Threads
+//! without a role wait for work; who has the sequencer waits for the writer, and at the end the one that closes the log waits for both.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -38,9 +39,16 @@ impl Command {
     }
 }
 
+/// The log takes nothing more.
+#[derive(Debug)]
+pub(super) struct Closed;
+
 pub(super) struct Handover {
     state: Mutex<State>,
-    changed: Condvar,
+    /// For the threads without a role.
+    work: Condvar,
+    /// For who has the sequencer, and for who closes the log.
+    roles: Condvar,
 }
 
 /// What a thread with the sequencer waits for.
@@ -60,11 +68,11 @@ struct State {
     broken: bool,
     sequencer: Option<Box<Sequencer>>,
     writer: Option<Box<Writer>>,
-    /// How many threads wait.
-    waiting: usize,
+    /// How many threads wait for work.
+    idle: usize,
     /// What the thread that has the sequencer waits for.
     sequencer_waits: Option<For>,
-    /// Whether a thread was woken and has not run yet.
+    /// Whether a thread was woken to work and has not run yet.
     called: bool,
     /// Whether a thread looks again and again for something to do, and need not be woken.
     watched: bool,
@@ -152,29 +160,38 @@ impl Handover {
             broken: false,
             sequencer: Some(Box::new(sequencer)),
             writer: Some(Box::new(writer)),
-            waiting: 0,
+            idle: 0,
             sequencer_waits: None,
             called: false,
             watched: false,
         };
-        Self { state: Mutex::new(state), changed: Condvar::new() }
+        Self { state: Mutex::new(state), work: Condvar::new(), roles: Condvar::new() }
     }
 
-    /// Puts a command at the end of the queue. When the log is closed it comes back.
-    pub(super) fn push(&self, command: Command) -> Result<(), Command> {
+    /// Puts a command at the end of the queue.
+    pub(super) fn push(&self, command: Command) -> Result<(), Closed> {
         let mut state = self.state.lock();
         if !state.open {
-            return Err(command);
+            return Err(Closed);
         }
         state.commands.push_back(command);
-        self.call_when_due(state);
+        self.call(state);
         Ok(())
+    }
+
+    /// Takes the sequencer where nothing waits to be ordered, both roles are free, and `wanted` says so of them.
+    pub(super) fn idle(&self, wanted: impl FnOnce(&Sequencer, &Writer) -> bool) -> Option<Box<Sequencer>> {
+        let mut state = self.state.lock();
+        let idle = state.open && state.commands.is_empty();
+        let (Some(sequencer), Some(writer)) = (&state.sequencer, &state.writer) else { return None };
+        if idle && wanted(sequencer, writer) { state.sequencer.take() } else { None }
     }
 
     /// Takes no more commands; what is in the queue is still done.
     pub(super) fn close(&self) {
         self.state.lock().open = false;
-        self.changed.notify_all();
+        self.work.notify_all();
+        self.roles.notify_all();
     }
 
     /// A thread ends by a panic: nothing more can be done, and nobody may wait for it.
@@ -184,13 +201,17 @@ impl Handover {
         state.broken = true;
         let commands = std::mem::take(&mut state.commands);
         drop(state);
-        self.changed.notify_all();
+        self.work.notify_all();
+        self.roles.notify_all();
         drop(commands);
     }
 
-    /// Takes the writer for ever, after the threads have ended. `None` when one of them lost it in a panic.
+    /// Takes the writer for ever, after the threads have ended and the last caller that had a role gave it back. `None` when somebody lost it in a panic.
     pub(super) fn end(&self) -> Option<Box<Writer>> {
         let mut state = self.state.lock();
+        while !state.broken && (state.sequencer.is_none() || state.writer.is_none()) {
+            self.roles.wait(&mut state);
+        }
         state.sequencer = None;
         state.writer.take()
     }
@@ -208,7 +229,7 @@ impl Handover {
         loop {
             if state.broken || (!state.open && state.commands.is_empty()) {
                 drop(state);
-                self.changed.notify_all();
+                self.work.notify_all();
                 return None;
             }
             if state.due()
@@ -216,12 +237,15 @@ impl Handover {
             {
                 return Some(sequencer);
             }
-            self.wait(&mut state);
+            state.idle += 1;
+            self.work.wait(&mut state);
+            state.idle -= 1;
+            state.called = false;
         }
     }
 
     /// More commands when there are enough, otherwise the writer when it is free; waits for one of them. `None` when the other thread ended by a panic.
-    pub(super) fn next(&self, mut sequencer: Box<Sequencer>) -> Option<Next> {
+    pub(super) fn next(&self, sequencer: Box<Sequencer>) -> Option<Next> {
         let mut state = self.state.lock();
         loop {
             if state.broken {
@@ -232,22 +256,38 @@ impl Handover {
                 let commands = state.take(batch.bytes(), batch.records());
                 return Some(Next::Order(sequencer, commands));
             }
-            if batch.is_empty() {
-                state.sequencer = Some(sequencer);
-                self.call_when_due(state);
-                return Some(Next::Nothing);
-            }
-            if let Some(writer) = state.writer.take() {
-                let batch = sequencer.close_batch();
-                state.sequencer = Some(sequencer);
-                self.call_when_due(state);
-                return Some(Next::Write(writer, batch));
+            if batch.is_empty() || state.writer.is_some() {
+                return Some(self.hand_on(state, sequencer));
             }
             let more = batch::takes_more(batch.bytes(), batch.records());
-            state.sequencer_waits = Some(if more { For::Either } else { For::Writer });
-            self.wait(&mut state);
-            state.sequencer_waits = None;
+            self.wait_for(&mut state, if more { For::Either } else { For::Writer });
         }
+    }
+
+    /// Writes what was gathered as soon as the writer is free, and nothing more is ordered before. `None` when somebody ended by a panic.
+    pub(super) fn write_gathered(&self, sequencer: Box<Sequencer>) -> Option<Next> {
+        let mut state = self.state.lock();
+        loop {
+            if state.broken {
+                return None;
+            }
+            if sequencer.batch.is_empty() || state.writer.is_some() {
+                return Some(self.hand_on(state, sequencer));
+            }
+            self.wait_for(&mut state, For::Writer);
+        }
+    }
+
+    /// Puts the sequencer back, and takes the writer for what was gathered.
+    fn hand_on(&self, mut state: MutexGuard<'_, State>, mut sequencer: Box<Sequencer>) -> Next {
+        let writer = if sequencer.batch.is_empty() { None } else { state.writer.take() };
+        let next = match writer {
+            Some(writer) => Next::Write(writer, sequencer.close_batch()),
+            None => Next::Nothing,
+        };
+        state.sequencer = Some(sequencer);
+        self.call(state);
+        next
     }
 
     /// Waits for the writer, so that nothing is on its way to the disk. `None` when the other thread ended by a panic.
@@ -260,9 +300,7 @@ impl Handover {
             if let Some(writer) = state.writer.take() {
                 return Some(writer);
             }
-            state.sequencer_waits = Some(For::Writer);
-            self.wait(&mut state);
-            state.sequencer_waits = None;
+            self.wait_for(&mut state, For::Writer);
         }
     }
 
@@ -270,33 +308,32 @@ impl Handover {
     pub(super) fn release(&self, writer: Box<Writer>) {
         let mut state = self.state.lock();
         state.writer = Some(writer);
-        if state.sequencer_waits.is_some() {
-            self.call(state);
-        } else {
-            self.call_when_due(state);
-        }
+        self.call(state);
     }
 
-    fn call_when_due(&self, state: MutexGuard<'_, State>) {
-        let listens = state.sequencer_waits == Some(For::Either) || (state.sequencer.is_some() && !state.watched);
-        if state.due() && listens {
-            self.call(state);
-        }
-    }
-
-    /// Wakes one thread, unless one is waking already: it will see everything that is in the state by then.
+    /// Wakes who has something to do now, unless it is awake.
     fn call(&self, mut state: MutexGuard<'_, State>) {
-        if state.waiting > 0 && !state.called {
-            state.called = true;
-            drop(state);
-            self.changed.notify_one();
+        let ends = !state.open;
+        let holder = match state.sequencer_waits {
+            Some(For::Either) => state.writer.is_some() || state.due(),
+            Some(For::Writer) => state.writer.is_some(),
+            None => false,
+        };
+        // A thread that was woken before and has not run yet will see everything that is in the state by then.
+        let worker = state.sequencer.is_some() && !state.watched && state.due() && state.idle > 0 && !state.called;
+        state.called |= worker;
+        drop(state);
+        if holder || ends {
+            self.roles.notify_all();
+        }
+        if worker {
+            self.work.notify_one();
         }
     }
 
-    fn wait(&self, state: &mut MutexGuard<'_, State>) {
-        state.waiting += 1;
-        self.changed.wait(state);
-        state.waiting -= 1;
-        state.called = false;
+    fn wait_for(&self, state: &mut MutexGuard<'_, State>, what: For) {
+        state.sequencer_waits = Some(what);
+        self.roles.wait(state);
+        state.sequencer_waits = None;
     }
 }

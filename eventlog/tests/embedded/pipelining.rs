@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
+use std::thread::ThreadId;
 
 use eventlog::embedded::disk::{Access, Disk, DiskFile, LocalDisk, Lock};
 use eventlog::embedded::{EmbeddedLog, Options, verify};
@@ -26,6 +27,10 @@ struct State {
     waiting: usize,
     /// Whether they fail when they go on.
     failing: bool,
+    /// Whether they take no time.
+    instant: bool,
+    /// Who asked for the last one.
+    by: Option<ThreadId>,
 }
 
 impl Gate {
@@ -48,6 +53,7 @@ impl Gate {
     fn pass(&self) -> io::Result<()> {
         let mut state = self.state.lock().unwrap();
         state.waiting += 1;
+        state.by = Some(std::thread::current().id());
         self.changed.notify_all();
         let mut state = self.changed.wait_while(state, |state| state.shut).unwrap();
         state.waiting -= 1;
@@ -121,7 +127,7 @@ impl DiskFile for GatedFile {
 
     fn sync_data(&self) -> io::Result<()> {
         self.1.pass()?;
-        self.0.sync_data()
+        if self.1.state.lock().unwrap().instant { Ok(()) } else { self.0.sync_data() }
     }
 
     fn sync_all(&self) -> io::Result<()> {
@@ -256,6 +262,41 @@ async fn a_crash_between_two_syncs_leaves_the_first() {
     let after = open(crashed.path());
     assert_events(&all(&after).await, 5);
     assert_eq!(log.tail().get(), 40);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_append_that_meets_nobody_is_written_by_its_caller_and_whoever_comes_meanwhile_is_not_lost() {
+    for failing in [false, true] {
+        let directory = tempfile::tempdir().unwrap();
+        let (log, gate) = gated(directory.path());
+        gate.state.lock().unwrap().instant = true;
+        // As soon as some syncs in a row were quick.
+        let mut number = 0;
+        while gate.state.lock().unwrap().by != Some(std::thread::current().id()) {
+            let _ = append(&log, number..number + 1).await;
+            number += 1;
+            assert!(number < 100_000, "every append went over to another thread");
+        }
+        gate.shut();
+        let first = start(&log, AppendCondition::none(), events(number..number + 1));
+        let reached = Arc::clone(&gate);
+        tokio::task::spawn_blocking(move || reached.reached()).await.unwrap();
+        let behind: Vec<_> = (1..40)
+            .map(|later| start(&log, AppendCondition::none(), events(number + later..number + later + 1)))
+            .collect();
+        assert_eq!(log.tail().get(), number);
+        assert_eq!(all(&log).await.len() as u64, number, "readers go on");
+        let closing = Arc::clone(&log);
+        gate.open(failing);
+        for append in std::iter::once(first).chain(behind) {
+            let answer = append.await.unwrap();
+            assert_eq!(matches!(answer, Err(AppendError::Poisoned(_))), failing, "{answer:?}");
+        }
+        // Closing waits for whoever still has a role.
+        tokio::task::spawn_blocking(move || closing.close()).await.unwrap();
+        assert_eq!(log.tail().get(), if failing { number } else { number + 40 });
+        assert!(matches!(log.append(AppendCondition::none(), events(0..1)).await, Err(AppendError::Closed)));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -19,7 +19,13 @@ pub struct Bert {
     pooling: Pooling,
     normalise: bool,
     prompts: (String, String),
+    /// The token that stands for what the vocabulary lacks.
+    unknown: Option<u32>,
 }
+
+/// A text of which more tokens are unknown is in a language that the model does not know: four fifths of a Chinese sentence are for a model of English, and none of an English one
+/// with slips and codes.
+const MOST_UNKNOWN: f64 = 1.0 / 3.0;
 
 /// A vector that is shorter than this has no direction.
 const LEAST_LENGTH: f64 = 1e-12;
@@ -39,7 +45,9 @@ impl Bert {
         };
         let variables = VarBuilder::from_buffered_safetensors(weights, DType::F32, &Device::Cpu).map_err(malformed)?;
         let network = BertModel::load(variables, &config).map_err(malformed)?;
-        let model = Self { identity, dimensions: config.hidden_size, tokenizer, network, pooling, normalise, prompts };
+        let unknown = tokenizer.token_to_id("[UNK]");
+        let dimensions = config.hidden_size;
+        let model = Self { identity, dimensions, tokenizer, network, pooling, normalise, prompts, unknown };
         let tried = model.vector("", "1");
         if let Err(source) = tried {
             return Err(ModelError::Malformed { path: weights_path, what: "file of this model's weights", source });
@@ -50,6 +58,14 @@ impl Bert {
     /// How the vectors of tokens become one.
     pub fn pooling(&self) -> Pooling {
         self.pooling
+    }
+
+    fn knows(&self, text: &str) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
+        let encoded = self.tokenizer.encode(text, false)?;
+        let tokens = encoded.get_ids();
+        let unknown = tokens.iter().filter(|token| Some(**token) == self.unknown).count();
+        #[expect(clippy::cast_precision_loss, reason = "a share of few tokens")]
+        Ok(unknown as f64 <= tokens.len() as f64 * MOST_UNKNOWN)
     }
 
     fn vector(&self, prompt: &str, text: &str) -> Result<Vec<f32>, Box<dyn std::error::Error + Send + Sync>> {
@@ -78,8 +94,9 @@ impl Bert {
         Ok(vector)
     }
 
-    fn embed(&self, prompt: &str, text: &str) -> Result<Vec<f32>, EmbedError> {
-        self.vector(prompt, text).map_err(|source| EmbedError {
+    fn embed(&self, prompt: &str, text: &str) -> Result<Option<Vec<f32>>, EmbedError> {
+        let vector = self.knows(text).and_then(|knows| knows.then(|| self.vector(prompt, text)).transpose());
+        vector.map_err(|source| EmbedError {
             model: self.identity.clone(),
             bytes: text.len(),
             source,
@@ -96,11 +113,11 @@ impl Embedder for Bert {
         self.dimensions
     }
 
-    fn document(&self, text: &str) -> Result<Vec<f32>, EmbedError> {
+    fn document(&self, text: &str) -> Result<Option<Vec<f32>>, EmbedError> {
         self.embed(&self.prompts.1, text)
     }
 
-    fn question(&self, text: &str) -> Result<Vec<f32>, EmbedError> {
+    fn question(&self, text: &str) -> Result<Option<Vec<f32>>, EmbedError> {
         self.embed(&self.prompts.0, text)
     }
 }

@@ -69,11 +69,12 @@ fn a_small_model_makes_vectors_by_its_settings() {
     let plain = folder(&[]);
     let model = Bert::open(plain.path()).unwrap();
     assert_eq!((model.dimensions(), model.pooling()), (8, Pooling::Mean));
-    let late = model.document("Weft late").unwrap();
+    let late = model.document("Weft late").unwrap().unwrap();
     assert!((length(&late) - 1.0).abs() < 1e-6, "it is made 1 long where the folder does not say");
-    assert_eq!(late, model.document("weft  LATE").unwrap(), "case and blanks are no difference to this model");
-    assert_ne!(late, model.document("late weft").unwrap(), "but the order of words is");
+    assert_eq!(late, model.document("weft  LATE").unwrap().unwrap(), "case and blanks are no difference to this model");
+    assert_ne!(late, model.document("late weft").unwrap().unwrap(), "but the order of words is");
     assert_ne!(model.document("纬").unwrap(), model.document("经").unwrap());
+    assert_eq!(model.document("綜框 weft").unwrap(), None, "two of three words are not in its vocabulary");
     let long = "weft late ".repeat(40);
     assert_eq!(model.document(&long).unwrap(), model.document(&long[..100]).unwrap(), "longer texts are cut");
 
@@ -83,7 +84,7 @@ fn a_small_model_makes_vectors_by_its_settings() {
     ]);
     let cls = Bert::open(by_cls.path()).unwrap();
     assert_eq!(cls.pooling(), Pooling::Cls);
-    let whole = cls.document("weft late").unwrap();
+    let whole = cls.document("weft late").unwrap().unwrap();
     assert!((length(&whole) - 1.0).abs() > 1e-3, "no module makes it 1 long");
     assert_ne!(model.identity().rsplit_once('@').unwrap().1, cls.identity().rsplit_once('@').unwrap().1);
 }

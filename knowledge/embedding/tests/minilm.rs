@@ -39,15 +39,18 @@ fn vectors_are_those_of_sentence_transformers() {
     let mut compared = 0;
     for Known { text, vector } in &known {
         let begun = Instant::now();
-        let ours = model.document(text).unwrap();
+        let Some(ours) = model.document(text).unwrap() else {
+            assert!(text.starts_with("主喷嘴"), "a model of English knows {text:?}");
+            continue;
+        };
         let taken = begun.elapsed();
         let furthest = ours.iter().zip(vector).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         println!("{:4} bytes, {taken:?}: furthest {furthest:.1e}", text.len());
         assert!(furthest < 2e-6, "{text:?}: {furthest}");
-        assert_eq!(ours, model.document(text).unwrap(), "the same text has the same vector");
+        assert_eq!(ours, model.document(text).unwrap().unwrap(), "the same text has the same vector");
         compared += ours.len().min(vector.len());
     }
-    assert_eq!(compared, 7 * 384);
+    assert_eq!(compared, 6 * 384);
 }
 
 #[test]
@@ -59,7 +62,7 @@ fn the_vocabulary_alone_cuts_texts_as_the_tokenizer_does() {
         std::fs::copy(Path::new(&source).join(name), folder.path().join(name)).unwrap();
     }
     let alone = Bert::open(folder.path()).unwrap();
-    for text in ["L/H BUCKET CYL LEAKING.", "naïve café – ½ turn", "主喷嘴堵塞"] {
+    for text in ["L/H BUCKET CYL LEAKING.", "naïve café – ½ turn", "nozzle 主喷 blocked again", "主喷嘴堵塞"] {
         assert_eq!(alone.document(text).unwrap(), whole.document(text).unwrap(), "{text}");
     }
     assert_ne!(alone.identity(), whole.identity());

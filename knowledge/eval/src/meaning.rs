@@ -116,7 +116,7 @@ fn compare(model: &Arc<Bert>, set: &Set<'_>) {
     let vectors = vectors(model, &set.texts);
     let searched = Searched::plain(&set.texts);
     let near = |text: &str| -> Vec<(String, f32)> {
-        let (near, _) = vectors.nearest(text, u64::MAX, NEAREST).unwrap();
+        let near = vectors.nearest(text, u64::MAX, NEAREST).unwrap().unwrap_or_default().0;
         near.into_iter().map(|near| (near.key, near.similarity)).collect()
     };
     let score = |name: String, find: &dyn Fn(&str) -> Vec<usize>| {

@@ -24,7 +24,7 @@ use std::path::PathBuf;
 
 /// Makes vectors of texts.
 ///
-/// The same text MUST give the same vector bit by bit on one machine, alone or among others, and every vector has [`Embedder::dimensions`] finite numbers.
+/// The same text MUST give the same vector, or none, bit by bit on one machine, alone or among others, and every vector has [`Embedder::dimensions`] finite numbers.
 pub trait Embedder: Send + Sync {
     /// What the vectors depend on: the model's name, and a digest of its weights and settings.
     fn identity(&self) -> &str;
@@ -32,17 +32,17 @@ pub trait Embedder: Send + Sync {
     /// The length of a vector.
     fn dimensions(&self) -> usize;
 
-    /// The vector of something that is to be found.
+    /// The vector of something that is to be found; `None` where the model does not know the text's language, so that a vector would mean nothing.
     ///
     /// # Errors
     /// [`EmbedError`].
-    fn document(&self, text: &str) -> Result<Vec<f32>, EmbedError>;
+    fn document(&self, text: &str) -> Result<Option<Vec<f32>>, EmbedError>;
 
-    /// The vector of a question. Some models want questions marked as such.
+    /// The vector of a question; `None` as for [`document`](Self::document). Some models want questions marked as such.
     ///
     /// # Errors
     /// [`EmbedError`].
-    fn question(&self, text: &str) -> Result<Vec<f32>, EmbedError>;
+    fn question(&self, text: &str) -> Result<Option<Vec<f32>>, EmbedError>;
 }
 
 /// A text has no vector.

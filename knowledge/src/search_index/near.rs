@@ -69,10 +69,11 @@ impl Near {
         Ok(Self { vectors: Vectors::open(embedder, file).map_err(NearError::Vectors)?, weight })
     }
 
-    /// What is near to the question at the position. A question that the model cannot read is answered by words alone.
+    /// What is near to the question at the position. A question in a language that the model does not know is answered by words alone.
     pub fn to(&self, question: &str, position: u64) -> Option<Meant> {
         let (near, reach) = match self.vectors.nearest(question, position, NEAREST) {
-            Ok(found) => found,
+            Ok(Some(found)) => found,
+            Ok(None) => return None,
             Err(error) => {
                 tracing::warn!(error = %store::text(error), "a question has no vector; it is answered by words alone");
                 return None;

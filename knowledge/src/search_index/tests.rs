@@ -243,13 +243,16 @@ impl Embedder for Heat {
         2
     }
 
-    fn document(&self, text: &str) -> Result<Vec<f32>, EmbedError> {
+    fn document(&self, text: &str) -> Result<Option<Vec<f32>>, EmbedError> {
         self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        if !text.is_ascii() {
+            return Ok(None);
+        }
         let hot = ["hot", "scorching"].iter().any(|word| text.contains(word));
-        Ok(if hot { vec![1.0, 0.1] } else { vec![0.1, 1.0] })
+        Ok(Some(if hot { vec![1.0, 0.1] } else { vec![0.1, 1.0] }))
     }
 
-    fn question(&self, text: &str) -> Result<Vec<f32>, EmbedError> {
+    fn question(&self, text: &str) -> Result<Option<Vec<f32>>, EmbedError> {
         self.document(text)
     }
 }
@@ -280,6 +283,9 @@ async fn what_is_near_is_found_without_a_common_word_and_only_as_far_as_vectors_
     let answer = reached(mill.through()).await;
     assert!(answer.items.len() >= 3);
     assert!(answer.items.iter().take(3).all(|hit| format!("{:?}", hit.record).contains("hot")), "{answer:?}");
+    // A language that the model does not know is searched by words alone, and the answer names no model.
+    let request = SearchRequest { q: Some("断经".to_owned()), ..SearchRequest::default() };
+    assert_eq!(index.search(request).await.unwrap().meaning, None);
     // As known before anything was said, nothing is near.
     let request =
         SearchRequest { q: Some("scorching".to_owned()), as_of: Some(Position::START), ..SearchRequest::default() };

@@ -107,8 +107,9 @@ impl Vectors {
                 continue;
             }
             let digest = digest_of(&change.text);
-            if !self.state.read().index.knows(&digest) {
-                let vector = self.embedder.document(&change.text)?;
+            if !self.state.read().index.knows(&digest)
+                && let Some(vector) = self.embedder.document(&change.text)?
+            {
                 self.state.write().index.learn(digest, &vector)?;
             }
         }
@@ -120,14 +121,19 @@ impl Vectors {
         Ok(true)
     }
 
-    /// The nearest versions that were valid at the position, and the first position that they do not cover.
+    /// The nearest versions that were valid at the position, and the first position that they do not cover. `None` where the model does not know the question's language.
     ///
     /// # Errors
     /// [`VectorError`].
-    pub fn nearest(&self, question: &str, position: u64, limit: usize) -> Result<(Vec<Near>, u64), VectorError> {
-        let vector = self.embedder.question(question)?;
+    pub fn nearest(
+        &self,
+        question: &str,
+        position: u64,
+        limit: usize,
+    ) -> Result<Option<(Vec<Near>, u64)>, VectorError> {
+        let Some(vector) = self.embedder.question(question)? else { return Ok(None) };
         let state = self.state.read();
-        Ok((state.index.nearest(&vector, position, limit)?, state.reach))
+        Ok(Some((state.index.nearest(&vector, position, limit)?, state.reach)))
     }
 
     /// A digest of every version with its vector.

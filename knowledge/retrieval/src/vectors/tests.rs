@@ -20,12 +20,15 @@ impl Embedder for Grams {
         NUMBERS
     }
 
-    fn document(&self, text: &str) -> Result<Vec<f32>, EmbedError> {
+    fn document(&self, text: &str) -> Result<Option<Vec<f32>>, EmbedError> {
         self.made.fetch_add(1, Ordering::Relaxed);
         self.question(text)
     }
 
-    fn question(&self, text: &str) -> Result<Vec<f32>, EmbedError> {
+    fn question(&self, text: &str) -> Result<Option<Vec<f32>>, EmbedError> {
+        if text.starts_with("断") {
+            return Ok(None);
+        }
         if text == "unreadable" {
             let source = "it has no tokens".into();
             return Err(EmbedError { model: self.identity().to_owned(), bytes: text.len(), source });
@@ -35,7 +38,7 @@ impl Embedder for Grams {
             let sign = if feature.hash >> 63 == 0 { 1.0 } else { -1.0 };
             vector[(feature.hash % NUMBERS as u64) as usize] += sign * feature.count;
         }
-        Ok(vector)
+        Ok(Some(vector))
     }
 }
 
@@ -80,7 +83,7 @@ fn the_scan_finds_what_a_plain_cosine_over_whole_numbers_finds() {
 #[test]
 fn a_position_sees_the_versions_that_were_valid_then() {
     let mut index = VectorIndex::new(Rows::in_memory(NUMBERS));
-    let of = |text: &str| Grams::default().question(text).unwrap();
+    let of = |text: &str| Grams::default().question(text).unwrap().unwrap();
     let add = |index: &mut VectorIndex, key: &str, text: &str, valid| index.add(key, text, valid, &of(text)).unwrap();
     add(&mut index, "a@1", "pump leaking", (1, Some(5)));
     add(&mut index, "a@5", "pump leaking", (5, None));
@@ -139,7 +142,7 @@ fn following_in_steps_gives_the_digest_of_following_at_once() {
     }
     assert_eq!(once.digest(), steps.digest());
     assert_ne!(once.digest(), Vectors::open(std::sync::Arc::new(Grams::default()), None).unwrap().digest());
-    let (near, reach) = steps.nearest("weft late", 39, 100).unwrap();
+    let (near, reach) = steps.nearest("weft late", 39, 100).unwrap().unwrap();
     assert_eq!((near.len(), reach), (7, 40), "seven versions are valid at a time");
     assert_eq!(near[0].key, "weft late@35");
 }
@@ -183,6 +186,7 @@ fn an_error_of_the_model_or_the_documents_leaves_the_reach_where_it_was() {
     assert_eq!((vectors.reach(), vectors.len()), (0, 0));
     let error = vectors.follow(|_| Err("the disk is gone".to_owned())).unwrap_err();
     assert!(error.to_string().ends_with("the disk is gone"), "{error}");
-    assert!(vectors.follow(|_| Ok(batch(&["weft late", " "]))).unwrap());
-    assert_eq!((vectors.reach(), vectors.len()), (9, 1), "a text without words has no vector");
+    assert!(vectors.follow(|_| Ok(batch(&["weft late", " ", "断经"]))).unwrap());
+    assert_eq!((vectors.reach(), vectors.len()), (9, 1), "neither a text without words nor one of another language has a vector");
+    assert!(vectors.nearest("断经", 8, 1).unwrap().is_none());
 }
