@@ -96,11 +96,7 @@ impl Bert {
 
     fn embed(&self, prompt: &str, text: &str) -> Result<Option<Vec<f32>>, EmbedError> {
         let vector = self.knows(text).and_then(|knows| knows.then(|| self.vector(prompt, text)).transpose());
-        vector.map_err(|source| EmbedError {
-            model: self.identity.clone(),
-            bytes: text.len(),
-            source,
-        })
+        vector.map_err(|source| EmbedError { model: self.identity.clone(), bytes: text.len(), source })
     }
 }
 

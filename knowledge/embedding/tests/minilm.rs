@@ -62,7 +62,8 @@ fn the_vocabulary_alone_cuts_texts_as_the_tokenizer_does() {
         std::fs::copy(Path::new(&source).join(name), folder.path().join(name)).unwrap();
     }
     let alone = Bert::open(folder.path()).unwrap();
-    for text in ["L/H BUCKET CYL LEAKING.", "naïve café – ½ turn", "nozzle 主喷 blocked again", "主喷嘴堵塞"] {
+    for text in ["L/H BUCKET CYL LEAKING.", "naïve café – ½ turn", "nozzle 主喷 blocked again", "主喷嘴堵塞"]
+    {
         assert_eq!(alone.document(text).unwrap(), whole.document(text).unwrap(), "{text}");
     }
     assert_ne!(alone.identity(), whole.identity());

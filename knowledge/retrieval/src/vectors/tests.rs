@@ -187,6 +187,10 @@ fn an_error_of_the_model_or_the_documents_leaves_the_reach_where_it_was() {
     let error = vectors.follow(|_| Err("the disk is gone".to_owned())).unwrap_err();
     assert!(error.to_string().ends_with("the disk is gone"), "{error}");
     assert!(vectors.follow(|_| Ok(batch(&["weft late", " ", "断经"]))).unwrap());
-    assert_eq!((vectors.reach(), vectors.len()), (9, 1), "neither a text without words nor one of another language has a vector");
+    assert_eq!(
+        (vectors.reach(), vectors.len()),
+        (9, 1),
+        "neither a text without words nor one of another language has a vector"
+    );
     assert!(vectors.nearest("断经", 8, 1).unwrap().is_none());
 }
