@@ -1,7 +1,9 @@
-//! The graph of knowledge in SurrealDB: record versions, nodes and versioned edges.
+//! The graph of knowledge in SurrealDB: one row a record, with its versions by interval and its versioned edges.
 
 mod projection;
 mod queries;
+mod reading;
+mod rows;
 mod store;
 
 #[cfg(test)]
