@@ -7,6 +7,9 @@ mod rows;
 mod store;
 
 #[cfg(test)]
+#[path = "graph/answers_tests.rs"]
+mod answers_tests;
+#[cfg(test)]
 #[path = "graph/tests.rs"]
 mod tests;
 

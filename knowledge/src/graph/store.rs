@@ -18,6 +18,10 @@ use super::rows::{self, Carried, Former, Rows, integer, list, node, number, obje
 use crate::record::{KnowledgeRecord, RecordId};
 use crate::versions::{self, Pending, SetDigest};
 
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;
+
 /// The namespace of all our databases.
 pub(super) const NAMESPACE: &str = "millwright";
 
