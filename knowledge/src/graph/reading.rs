@@ -126,7 +126,7 @@ async fn past(
     at: Position,
     limit: usize,
 ) -> Result<Vec<(Vec<Former>, Vec<Edge>)>, String> {
-    let sql = format!("SELECT id, past, edges FROM fn::rows($range) LIMIT {limit}");
+    let sql = format!("SELECT id, past, edges FROM type::record($range ?? NONE) LIMIT {limit}");
     let found = ask(store, &sql, "range", Value::RecordId(past_after(id, at))).await?;
     found.into_iter().map(|mut row| Ok((unpack(row.remove("past"))?, unpack(row.remove("edges"))?))).collect()
 }
@@ -239,8 +239,9 @@ async fn inward_pages(
     at: Position,
     start: usize,
 ) -> Result<Vec<InwardPage>, String> {
-    let statement =
-        |index: usize| format!("SELECT id, inward FROM fn::rows($n{index}) LIMIT {ROWS_PER_QUERY} START {start};");
+    let statement = |index: usize| {
+        format!("SELECT id, inward FROM type::record($n{index} ?? NONE) LIMIT {ROWS_PER_QUERY} START {start};")
+    };
     let sql: String = (0..nodes.len()).map(statement).collect();
     let mut query = store.db.query(sql);
     for (index, id) in nodes.iter().enumerate() {
@@ -354,7 +355,7 @@ impl Listed<'_> {
         source: Value,
         best: &mut BTreeMap<(std::cmp::Reverse<i64>, RecordId), KnowledgeRecord>,
     ) -> Result<(), String> {
-        let rows = if self.asset.is_some() { "$source" } else { "fn::rows($source)" };
+        let rows = if self.asset.is_some() { "$source" } else { "type::record($source ?? NONE)" };
         let sql = format!("SELECT {HELD} FROM {rows} WHERE first <= $at AND valid_from > $at LIMIT {KEYS_PER_QUERY}");
         let mut source = source;
         loop {

@@ -42,14 +42,13 @@ const HEADS_PER_QUERY: usize = 500;
 const DIGEST_PAGE: usize = 1_000;
 
 /// One row a record, with its present version in fields, those before it packed, and its edges; `past` has what became too much for that row, and `inward` who points
-/// to a node. No table has an index: each costs a row two keys and more, and keys find everything. A `LIMIT` of a range that is known when the statement is planned
-/// comes after all of its rows were read; what `fn::rows` returns is not known then, and the limit holds for the reading.
+/// to a node. No table has an index: each costs a row two keys and more, and keys find everything. A `LIMIT` of a range that is known when the
+/// statement is planned comes after all of its rows were read; so statements with a limit ask for `type::record($range ?? NONE)`, which is known only when they run.
 const SCHEMA: &str = "
     DEFINE TABLE IF NOT EXISTS meta SCHEMALESS;
     DEFINE TABLE IF NOT EXISTS node SCHEMALESS;
     DEFINE TABLE IF NOT EXISTS past SCHEMALESS;
     DEFINE TABLE IF NOT EXISTS inward SCHEMALESS;
-    DEFINE FUNCTION IF NOT EXISTS fn::rows($range: any) { RETURN $range; };
 ";
 
 /// Data and checkpoint change together, or not at all.
@@ -288,7 +287,7 @@ impl Store {
             let mut from = Bound::Unbounded;
             loop {
                 let range = Value::RecordId(rows::range(table, from.clone(), Bound::Unbounded));
-                let sql = format!("SELECT id, body, past FROM fn::rows($range) LIMIT {DIGEST_PAGE}");
+                let sql = format!("SELECT id, body, past FROM type::record($range ?? NONE) LIMIT {DIGEST_PAGE}");
                 let mut answers = self.db.query(sql).bind(("range", range)).await.map_err(text)?;
                 let found = list(answers.take(0).map_err(text)?);
                 let count = found.len();
