@@ -1,9 +1,14 @@
-//! The graph of knowledge in SurrealDB: record versions, nodes and versioned edges.
+//! The graph of knowledge in SurrealDB: one row a record, with its versions by interval and its versioned edges.
 
 mod projection;
 mod queries;
+mod reading;
+mod rows;
 mod store;
 
+#[cfg(test)]
+#[path = "graph/answers_tests.rs"]
+mod answers_tests;
 #[cfg(test)]
 #[path = "graph/tests.rs"]
 mod tests;

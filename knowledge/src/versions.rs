@@ -82,12 +82,14 @@ impl Pending {
         self.changes.values()
     }
 
-    /// Forgets what was written.
-    pub fn written(&mut self) {
+    /// Forgets what was written. Says whether the latest versions are still known.
+    pub fn written(&mut self) -> bool {
         self.changes.clear();
-        if self.heads.len() > MAX_HEADS {
+        let keep = self.heads.len() <= MAX_HEADS;
+        if !keep {
             self.heads.clear();
         }
+        keep
     }
 }
 

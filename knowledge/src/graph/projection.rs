@@ -13,6 +13,7 @@ use surrealdb::opt::auth::Root;
 use tokio::sync::watch;
 
 use super::queries::Graph;
+use super::rows;
 use super::store::{self, NAMESPACE, Store};
 use crate::facade::Config;
 use crate::versions;
@@ -21,7 +22,7 @@ use crate::versions;
 pub(crate) const NAME: &str = "knowledge_graph";
 
 /// The version of fold and tables together: a change of either begins the database anew.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// The database that names the generation that counts.
 const POINTER_DATABASE: &str = "pointer";
@@ -157,8 +158,8 @@ async fn read_generation(connection: &Surreal<Any>) -> Result<i64, String> {
     let db = pointer(connection).await?;
     let sql = "DEFINE TABLE IF NOT EXISTS current SCHEMALESS; SELECT VALUE generation FROM current:graph";
     let mut answers = db.query(sql).await.map_err(store::text)?;
-    let rows = store::list(answers.take(1).map_err(store::text)?);
-    Ok(store::integer(rows.into_iter().next()).unwrap_or(0))
+    let rows = rows::list(answers.take(1).map_err(store::text)?);
+    Ok(rows::integer(rows.into_iter().next()).unwrap_or(0))
 }
 
 async fn write_generation(connection: &Surreal<Any>, generation: i64) -> Result<(), String> {
@@ -219,6 +220,8 @@ impl Rebuildable for GraphProjection {
             write_generation(&self.connection, rebuilt.generation).await.map_err(error)?;
             let old = std::mem::replace(&mut *self.cell.0.write(), new);
             self.generation = rebuilt.generation;
+            // Ordering: a write that arrived after the database is gone would begin it again.
+            old.settle().await;
             store::remove(&self.connection.clone(), &old.name).await.map_err(error)
         })
     }

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use eventlog::Position;
-use surrealdb::types::{Object, RecordId as Row, RecordIdKey, Value};
 use tokio::sync::watch;
 
 use super::projection::{Cell, NAME, VERSION};
-use super::store::{Store, list, node, number, object, position, stored_version, text, versions_of};
+use super::reading::{self, Listed};
+use super::store::Store;
 use super::{GraphEdge, GraphNode, ListRequest, NeighbourRequest, Neighbourhood, RecordHistory};
 use crate::answer::{self, MAX_LIMIT, Page, QuestionError};
-use crate::record::{KnowledgeRecord, RecordId, Relation};
+use crate::record::{Kind, KnowledgeRecord, RecordId};
 
 /// The most steps from a node.
 pub const MAX_DEPTH: usize = 3;
@@ -69,12 +69,8 @@ impl Graph {
         let unknown = || QuestionError::NotFound { kind: "record", id: id.to_string() };
         let (store, as_of) = self.at(as_of).await?;
         let position = as_of.ok_or_else(unknown)?;
-        let sql =
-            format!("SELECT body, valid_to, valid_from FROM $range ORDER BY valid_from DESC LIMIT {MAX_VERSIONS}");
-        let range = Value::RecordId(versions_of(id, position));
-        let mut answers = store.db.query(sql).bind(("range", range)).await.map_err(text).map_err(failed)?;
-        let mut versions = records(answers.take(0).map_err(text).map_err(failed)?)?;
-        versions.sort_by_key(|version| version.valid_from);
+        let held = reading::held(&store, [id]).await.map_err(failed)?.pop().ok_or_else(unknown)?;
+        let mut versions = held.history(&store, position, MAX_VERSIONS).await.map_err(failed)?;
         for version in &mut versions {
             // What ended the version was not known yet.
             version.valid_to = version.valid_to.filter(|end| *end <= position);
@@ -94,26 +90,19 @@ impl Graph {
         let (store, as_of) = self.at(asked).await?;
         let Some(at) = as_of else { return Ok(Page { items: Vec::new(), next_cursor: None, total: Some(0), as_of }) };
         let offset = cursor.map_or(0, |(_, offset)| offset);
-        let mut conditions = vec!["valid_from <= $at", "valid_to > $at"];
-        conditions.extend(request.kind.map(|_| "kind = $kind"));
-        conditions.extend(request.base.map(|_| "base = $base"));
-        conditions.extend(request.asset.as_ref().map(|_| "asset = $asset"));
-        let sql = format!(
-            "SELECT id, body, valid_to, event_time_ns FROM version WHERE {} ORDER BY event_time_ns DESC, id LIMIT {} START {offset}",
-            conditions.join(" AND "),
-            limit + 1,
-        );
-        let mut answers = store
-            .db
-            .query(sql)
-            .bind(("at", number(at)))
-            .bind(("kind", request.kind.map(|kind| kind.as_str().to_owned())))
-            .bind(("base", request.base.map(|base| base.as_str().to_owned())))
-            .bind(("asset", request.asset.clone()))
-            .await
-            .map_err(text)
-            .map_err(failed)?;
-        let mut items = records(answers.take(0).map_err(text).map_err(failed)?)?;
+        // Articles are of several bases.
+        let of_base = |kind: Kind| request.base.is_none_or(|base| kind.base() == base || kind == Kind::Article);
+        let wanted = |kind: &Kind| request.kind.is_none_or(|wanted| wanted == *kind) && of_base(*kind);
+        let listed = Listed {
+            kinds: Kind::ALL.into_iter().filter(wanted).map(Kind::as_str).collect(),
+            base: request.base,
+            asset: request.asset.as_deref(),
+            at,
+            newest: store.visible().previous().is_some_and(|newest| at >= newest),
+            count: offset.saturating_add(limit).saturating_add(1),
+        };
+        let found = reading::newest(&store, &listed).await.map_err(failed)?;
+        let mut items: Vec<KnowledgeRecord> = found.into_iter().skip(offset).collect();
         let more = items.len() > limit;
         items.truncate(limit);
         let next_cursor = more.then(|| format!("{at}.{}", offset + limit));
@@ -137,7 +126,7 @@ impl Graph {
         if let Some(at) = as_of {
             let mut frontier = vec![request.node.clone()];
             for step in 1..=depth {
-                let found = edges_of(&store, &frontier, at, limit + 1).await?;
+                let found = reading::edges_of(&store, &frontier, at, limit + 1).await.map_err(failed)?;
                 frontier = Vec::new();
                 for edge in found {
                     if edges.len() >= limit && !edges.contains(&edge) {
@@ -157,72 +146,22 @@ impl Graph {
                 }
             }
         }
-        let mut nodes = Vec::with_capacity(distances.len());
-        for (id, distance) in distances {
-            let record = match as_of {
-                Some(at) => valid_version(&store, &id, at).await?,
-                None => None,
-            };
-            nodes.push(GraphNode { id, distance, record });
+        let mut known = BTreeMap::new();
+        if let Some(at) = as_of {
+            for held in reading::held(&store, distances.keys()).await.map_err(failed)? {
+                if let Some(record) = held.at(&store, at).await.map_err(failed)? {
+                    known.insert(held.id, record);
+                }
+            }
         }
+        let node = |(id, distance)| GraphNode { record: known.remove(&id), id, distance };
+        let mut nodes: Vec<GraphNode> = distances.into_iter().map(node).collect();
         nodes.sort_by(|a, b| a.distance.cmp(&b.distance).then_with(|| a.id.cmp(&b.id)));
         if edges.is_empty() && nodes.iter().all(|node| node.record.is_none()) {
             return Err(QuestionError::NotFound { kind: "node", id: request.node.to_string() });
         }
         Ok(Neighbourhood { as_of, nodes, edges: edges.into_iter().collect(), truncated })
     }
-}
-
-async fn valid_version(store: &Store, id: &RecordId, at: Position) -> Result<Option<KnowledgeRecord>, QuestionError> {
-    let range = Value::RecordId(versions_of(id, at));
-    let sql = "SELECT body, valid_to, valid_from FROM $range WHERE valid_to > $at LIMIT 1";
-    let query = store.db.query(sql).bind(("range", range)).bind(("at", number(at)));
-    let mut answers = query.await.map_err(text).map_err(failed)?;
-    Ok(records(answers.take(0).map_err(text).map_err(failed)?)?.pop())
-}
-
-async fn edges_of(
-    store: &Store,
-    nodes: &[RecordId],
-    at: Position,
-    limit: usize,
-) -> Result<Vec<GraphEdge>, QuestionError> {
-    let sql = format!(
-        "SELECT in, out, relation, valid_from FROM link WHERE in IN $nodes AND valid_from <= $at AND valid_to > $at LIMIT {limit};
-         SELECT in, out, relation, valid_from FROM link WHERE out IN $nodes AND valid_from <= $at AND valid_to > $at LIMIT {limit};"
-    );
-    let nodes: Vec<Value> = nodes.iter().map(|id| Value::RecordId(node(id))).collect();
-    let query = store.db.query(sql).bind(("nodes", nodes)).bind(("at", number(at)));
-    let mut answers = query.await.map_err(text).map_err(failed)?;
-    let mut edges = Vec::new();
-    for index in 0..2_usize {
-        let rows: Value = answers.take(index).map_err(text).map_err(failed)?;
-        for row in list(rows) {
-            edges.push(edge(object(row).map_err(failed)?).ok_or_else(|| failed("an edge cannot be read"))?);
-        }
-    }
-    Ok(edges)
-}
-
-fn edge(mut row: Object) -> Option<GraphEdge> {
-    let relation = row.remove("relation")?.into_t::<String>().ok()?;
-    Some(GraphEdge {
-        from: node_id(row.remove("in")?)?,
-        relation: Relation::parse(&relation)?,
-        to: node_id(row.remove("out")?)?,
-        valid_from: position(row.remove("valid_from"))?,
-    })
-}
-
-fn node_id(value: Value) -> Option<RecordId> {
-    match value {
-        Value::RecordId(Row { key: RecordIdKey::String(key), .. }) => RecordId::parse(&key),
-        _ => None,
-    }
-}
-
-fn records(rows: Value) -> Result<Vec<KnowledgeRecord>, QuestionError> {
-    list(rows).into_iter().map(|row| object(row).and_then(stored_version).map_err(failed)).collect()
 }
 
 fn read_cursor(cursor: &str) -> Result<(Position, usize), QuestionError> {

@@ -1,7 +1,9 @@
 //! One SurrealDB database: its tables, its writes, and its checkpoint.
 
-use std::collections::BTreeMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 use std::ops::Bound;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use eventlog::{Digest, Position};
@@ -9,17 +11,26 @@ use parking_lot::RwLock;
 use projections::Entry;
 use surrealdb::Surreal;
 use surrealdb::engine::any::Any;
-use surrealdb::types::{Array, Bytes, Object, RecordId as Row, RecordIdKey, RecordIdKeyRange, Value};
+use surrealdb::types::Value;
+use tokio::task::JoinHandle;
 
-use crate::record::{KnowledgeRecord, Link, RecordId};
-use crate::versions::{self, Change, Pending, SetDigest};
+use super::rows::{self, Carried, Former, Rows, integer, list, node, number, object, position, unpack};
+use crate::record::{KnowledgeRecord, RecordId};
+use crate::versions::{self, Pending, SetDigest};
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;
 
 /// The namespace of all our databases.
 pub(super) const NAMESPACE: &str = "millwright";
 
-/// Versions that are written in one transaction. Each inserted row makes SurrealDB copy what the transaction has written so far (its save point), so that the cost of a
-/// transaction grows with the square of its rows: small ones are much faster.
-const WRITE_VERSIONS: usize = 64;
+/// Versions that gather before they are written in one transaction: a record with several of them is written once. In memory each inserted row makes
+/// SurrealDB copy what the transaction has written so far (its save point), so that a transaction of thousands of rows is slow there; on disk it is not.
+const WRITE_VERSIONS: usize = 2_048;
+
+/// Entries that are folded between two looks at how much has gathered.
+const FOLD_ENTRIES: usize = 256;
 
 /// The longest time that a version waits for its write while entries arrive. A reader never waits for it: it writes what is pending.
 const WRITE_AFTER: Duration = Duration::from_secs(1);
@@ -28,41 +39,62 @@ const WRITE_AFTER: Duration = Duration::from_secs(1);
 const HEADS_PER_QUERY: usize = 500;
 
 /// The rows that one query of a digest brings back.
-const DIGEST_PAGE: usize = 2_000;
+const DIGEST_PAGE: usize = 1_000;
 
-/// The end of a version or edge that has none.
-pub(super) const OPEN: i64 = i64::MAX;
-
-/// One row an edge or a version; `node` has the beginning of each record's latest version, so that it is found by its key.
+/// One row a record, with its present version in fields, those before it packed, and its edges; `past` has what became too much for that row, and `inward` who points
+/// to a node. No table has an index: each costs a row two keys and more, and keys find everything. A `LIMIT` of a range that is known when the
+/// statement is planned comes after all of its rows were read; so statements with a limit ask for `type::record($range ?? NONE)`, which is known only when they run.
 const SCHEMA: &str = "
     DEFINE TABLE IF NOT EXISTS meta SCHEMALESS;
-    DEFINE TABLE IF NOT EXISTS version SCHEMALESS;
     DEFINE TABLE IF NOT EXISTS node SCHEMALESS;
-    DEFINE TABLE IF NOT EXISTS link TYPE RELATION SCHEMALESS;
-    DEFINE INDEX IF NOT EXISTS version_kind ON version FIELDS kind;
-    DEFINE INDEX IF NOT EXISTS version_asset ON version FIELDS asset;
-    DEFINE INDEX IF NOT EXISTS link_in ON link FIELDS in;
-    DEFINE INDEX IF NOT EXISTS link_out ON link FIELDS out;
+    DEFINE TABLE IF NOT EXISTS past SCHEMALESS;
+    DEFINE TABLE IF NOT EXISTS inward SCHEMALESS;
 ";
 
 /// Data and checkpoint change together, or not at all.
 const WRITE: &str = "
     BEGIN;
-    INSERT INTO version $versions ON DUPLICATE KEY UPDATE valid_to = $input.valid_to RETURN NONE;
-    INSERT INTO node $nodes ON DUPLICATE KEY UPDATE head = $input.head, title_zh = $input.title_zh, title_en = $input.title_en RETURN NONE;
-    INSERT RELATION INTO link $links RETURN NONE;
-    FOR $end IN $ends {
-        UPDATE link SET valid_to = $end.at WHERE in = $end.from AND relation = $end.relation AND out = $end.to AND valid_to = $open RETURN NONE;
-    };
+    INSERT INTO node $new RETURN NONE;
+    FOR $row IN $changed { UPDATE $row.id CONTENT $row RETURN NONE };
+    INSERT INTO past $past RETURN NONE;
+    INSERT INTO inward $inward RETURN NONE;
     UPSERT meta:state SET version = $version, checkpoint = $checkpoint RETURN NONE;
     COMMIT;
 ";
 
+/// The records that are remembered as being in the database; beyond these it is asked whether it has one.
+const MAX_KNOWN: usize = 1_000_000;
+
 struct Writing {
     pending: Pending,
+    /// What the rows of the records carry whose latest versions `pending` has.
+    carried: HashMap<RecordId, Carried>,
+    /// The records that the database has, as hashes: a record that is not among them is new without asking. Two of one hash only cost a question. `None` when it is
+    /// not known which it has.
+    known: Option<HashSet<u64>>,
+    hashes: RandomState,
+    /// The write that is on its way: it goes on while the next entries are folded.
+    flight: Option<Flight>,
     /// The checkpoint in the database.
     stored: Position,
     last_write: Instant,
+}
+
+/// A transaction on its way. It is sent from a task of its own, so that a caller that goes away does not leave it half way.
+struct Flight {
+    batch: Arc<Batch>,
+    /// `None` after it failed: then it is sent again.
+    task: Option<JoinHandle<Result<(), String>>>,
+}
+
+/// What one transaction writes, with the checkpoint that goes with it.
+struct Batch {
+    new: Vec<Value>,
+    changed: Vec<Value>,
+    past: Vec<Value>,
+    inward: Vec<Value>,
+    version: u32,
+    applied: Position,
 }
 
 /// One database.
@@ -105,6 +137,10 @@ impl Store {
             name: name.to_owned(),
             writing: tokio::sync::Mutex::new(Writing {
                 pending: Pending::new(checkpoint),
+                carried: HashMap::new(),
+                known: (checkpoint == Position::START).then(HashSet::new),
+                hashes: RandomState::new(),
+                flight: None,
                 stored: checkpoint,
                 last_write: Instant::now(),
             }),
@@ -125,9 +161,9 @@ impl Store {
     /// Folds entries; writes when enough has gathered or enough time has passed.
     pub async fn apply(&self, entries: &[Entry], through: Position, version: u32) -> Result<(), String> {
         let mut writing = self.writing.lock().await;
-        for chunk in entries.chunks(WRITE_VERSIONS / 2) {
+        for chunk in entries.chunks(FOLD_ENTRIES) {
             let missing = writing.pending.missing(chunk);
-            let found = self.heads(&missing).await?;
+            let found = self.heads(&mut writing, &missing).await?;
             writing.pending.loaded(missing, found);
             for entry in chunk {
                 writing.pending.apply(entry);
@@ -143,7 +179,7 @@ impl Store {
         }
         let mut progress = self.progress.write();
         progress.applied = through;
-        if writing.pending.len() == 0 {
+        if writing.pending.len() == 0 && writing.flight.is_none() {
             // Nothing is waiting, so what readers see holds for the new position, too.
             progress.visible = through;
         }
@@ -153,58 +189,91 @@ impl Store {
     /// Writes what is pending, so that readers see everything that was applied.
     pub async fn show_all(&self, version: u32) -> Result<(), String> {
         let mut writing = self.writing.lock().await;
-        if writing.pending.len() > 0 { self.write(&mut writing, version).await } else { Ok(()) }
+        if writing.pending.len() > 0 {
+            self.write(&mut writing, version).await?;
+        }
+        self.land(&mut writing).await?;
+        let mut progress = self.progress.write();
+        progress.visible = progress.visible.max(writing.pending.applied);
+        Ok(())
     }
 
     /// Makes everything applied so far durable.
     pub async fn flush(&self, version: u32) -> Result<(), String> {
         let mut writing = self.writing.lock().await;
+        self.land(&mut writing).await?;
         if writing.stored == writing.pending.applied && writing.pending.len() == 0 {
             return Ok(());
         }
-        self.write(&mut writing, version).await
+        self.write(&mut writing, version).await?;
+        self.land(&mut writing).await
     }
 
+    /// Waits until no write is on its way, however it ends.
+    pub async fn settle(&self) {
+        let mut writing = self.writing.lock().await;
+        if let Err(reason) = self.land(&mut writing).await {
+            tracing::debug!(%reason, "a last write into a graph store that goes away");
+        }
+    }
+
+    /// Sends what is pending, once the former write has arrived.
     async fn write(&self, writing: &mut Writing, version: u32) -> Result<(), String> {
-        let rows = Rows::of(writing.pending.changes())?;
-        let applied = writing.pending.applied;
-        self.db
-            .query(WRITE)
-            .bind(("versions", rows.versions))
-            .bind(("nodes", rows.nodes))
-            .bind(("links", rows.links))
-            .bind(("ends", rows.ends))
-            .bind(("open", OPEN))
-            .bind(("version", i64::from(version)))
-            .bind(("checkpoint", number(applied)))
-            .await
-            .and_then(|answers| answers.check())
-            .map_err(text)?;
-        writing.pending.written();
-        writing.stored = applied;
+        let rows = Rows::of(writing.pending.changes(), &writing.carried)?;
+        self.land(writing).await?;
+        let Rows { new, changed, past, inward, carried } = rows;
+        let batch = Arc::new(Batch { new, changed, past, inward, version, applied: writing.pending.applied });
+        // Invariant: no await from here on, so that what is sent and what counts as sent are the same.
+        if let Some(known) = &mut writing.known {
+            known.extend(carried.keys().map(|id| writing.hashes.hash_one(id)));
+        }
+        writing.known.take_if(|known| known.len() > MAX_KNOWN);
+        writing.carried.extend(carried);
+        if !writing.pending.written() {
+            writing.carried.clear();
+        }
         writing.last_write = Instant::now();
-        let mut progress = self.progress.write();
-        progress.applied = progress.applied.max(applied);
-        progress.visible = applied;
+        let task = tokio::spawn(send(self.db.clone(), Arc::clone(&batch), false));
+        writing.flight = Some(Flight { batch, task: Some(task) });
         Ok(())
     }
 
-    /// The latest versions in the store of these records.
-    async fn heads(&self, ids: &[RecordId]) -> Result<Vec<KnowledgeRecord>, String> {
+    /// Waits for the write that is on its way; one that failed is sent again first.
+    async fn land(&self, writing: &mut Writing) -> Result<(), String> {
+        let Some(flight) = &mut writing.flight else { return Ok(()) };
+        let (db, batch) = (&self.db, &flight.batch);
+        let task = flight.task.get_or_insert_with(|| tokio::spawn(send(db.clone(), Arc::clone(batch), true)));
+        let ended = task.await.map_err(|error| error.to_string()).and_then(|sent| sent);
+        flight.task = None;
+        ended?;
+        let applied = flight.batch.applied;
+        writing.flight = None;
+        writing.stored = applied;
+        let mut progress = self.progress.write();
+        progress.applied = progress.applied.max(applied);
+        progress.visible = progress.visible.max(applied);
+        Ok(())
+    }
+
+    /// The latest versions in the store of these records; what their rows carry is kept, too.
+    async fn heads(&self, writing: &mut Writing, ids: &[RecordId]) -> Result<Vec<KnowledgeRecord>, String> {
+        let hashes = &writing.hashes;
+        let stored = |id: &&RecordId| writing.known.as_ref().is_none_or(|known| known.contains(&hashes.hash_one(*id)));
+        let nodes: Vec<Value> = ids.iter().filter(stored).map(|id| Value::RecordId(node(id))).collect();
+        if !nodes.is_empty() {
+            // Ordering: what is on its way may be what is asked for.
+            self.land(writing).await?;
+        }
         let mut found = Vec::new();
-        for chunk in ids.chunks(HEADS_PER_QUERY) {
-            let nodes: Vec<Value> = chunk.iter().map(|id| Value::RecordId(node(id))).collect();
-            let mut answers = self
-                .db
-                .query(
-                    "LET $heads = (SELECT VALUE head FROM $nodes WHERE head != NONE); SELECT VALUE body FROM $heads;",
-                )
-                .bind(("nodes", nodes))
-                .await
-                .map_err(text)?;
-            let bodies: Value = answers.take(1).map_err(text)?;
-            for body in list(bodies) {
-                found.push(versions::decode(&bytes(body)?)?);
+        for chunk in nodes.chunks(HEADS_PER_QUERY) {
+            let query = self.db.query("SELECT asset, body, first, since, past, edges, inward FROM $nodes");
+            let mut answers = query.bind(("nodes", chunk.to_vec())).await.map_err(text)?;
+            for row in list(answers.take(0).map_err(text)?) {
+                let mut row = object(row)?;
+                let body = row.remove("body").ok_or("a row holds no record")?;
+                let record = versions::decode(&rows::bytes(body)?)?;
+                writing.carried.insert(record.id.clone(), Carried::read(&mut row)?);
+                found.push(record);
             }
         }
         Ok(found)
@@ -214,26 +283,49 @@ impl Store {
     pub async fn digest(&self, version: u32) -> Result<Digest, String> {
         self.show_all(version).await?;
         let mut digest = SetDigest::default();
-        let mut from = Bound::Unbounded;
-        loop {
-            let range = RecordIdKeyRange { start: from.clone(), end: Bound::Unbounded };
-            let range = Row::new("version", RecordIdKey::Range(Box::new(range)));
-            let sql = format!("SELECT id, body, valid_to FROM $range LIMIT {DIGEST_PAGE}");
-            let mut answers = self.db.query(sql).bind(("range", Value::RecordId(range))).await.map_err(text)?;
-            let rows = list(answers.take(0).map_err(text)?);
-            let count = rows.len();
-            for row in rows {
-                let mut row = object(row)?;
-                if let Some(Value::RecordId(id)) = row.remove("id") {
-                    from = Bound::Excluded(id.key);
+        for table in ["node", "past"] {
+            let mut from = Bound::Unbounded;
+            loop {
+                let range = Value::RecordId(rows::range(table, from.clone(), Bound::Unbounded));
+                let sql = format!("SELECT id, body, past FROM type::record($range ?? NONE) LIMIT {DIGEST_PAGE}");
+                let mut answers = self.db.query(sql).bind(("range", range)).await.map_err(text)?;
+                let found = list(answers.take(0).map_err(text)?);
+                let count = found.len();
+                for row in found {
+                    let mut row = object(row)?;
+                    if let Some(Value::RecordId(id)) = row.remove("id") {
+                        from = Bound::Excluded(id.key);
+                    }
+                    if let Some(body) = row.remove("body").filter(|body| !matches!(body, Value::None | Value::Null)) {
+                        digest.add(&rows::bytes(body)?);
+                    }
+                    for former in unpack::<Former>(row.remove("past"))? {
+                        digest.add(&former.body);
+                    }
                 }
-                digest.add(&versions::encode(&stored_version(row)?)?);
-            }
-            if count < DIGEST_PAGE {
-                return Ok(digest.finish());
+                if count < DIGEST_PAGE {
+                    break;
+                }
             }
         }
+        Ok(digest.finish())
     }
+}
+
+/// Sends a transaction. One that is sent again may have arrived the first time: then its new rows are there, all of them, as it says.
+async fn send(db: Surreal<Any>, batch: Arc<Batch>, again: bool) -> Result<(), String> {
+    let sql = if again { WRITE.replace("INSERT INTO", "INSERT IGNORE INTO") } else { WRITE.to_owned() };
+    db.query(sql)
+        .bind(("new", batch.new.clone()))
+        .bind(("changed", batch.changed.clone()))
+        .bind(("past", batch.past.clone()))
+        .bind(("inward", batch.inward.clone()))
+        .bind(("version", i64::from(batch.version)))
+        .bind(("checkpoint", number(batch.applied)))
+        .await
+        .and_then(|answers| answers.check())
+        .map_err(text)
+        .map(drop)
 }
 
 /// Removes a database with everything in it.
@@ -259,174 +351,6 @@ async fn state(db: &Surreal<Any>) -> Result<Option<(i64, Position)>, String> {
     let version = integer(row.remove("version")).ok_or("the stored version is not a number")?;
     let checkpoint = position(row.remove("checkpoint")).ok_or("the stored checkpoint is not a number")?;
     Ok(Some((version, checkpoint)))
-}
-
-/// What one transaction writes.
-#[derive(Default)]
-struct Rows {
-    versions: Vec<Value>,
-    nodes: Vec<Value>,
-    links: Vec<Value>,
-    ends: Vec<Value>,
-}
-
-impl Rows {
-    /// The rows of these changes, which come by record and beginning.
-    fn of<'a>(changes: impl Iterator<Item = &'a Change>) -> Result<Self, String> {
-        let mut rows = Self::default();
-        let mut before: Option<&Change> = None;
-        // The edges of the record at hand that began in this batch, with their beginning.
-        let mut begun: BTreeMap<&Link, Position> = BTreeMap::new();
-        for change in changes {
-            let record = &change.record;
-            let former = before.filter(|former| former.record.id == record.id);
-            if let (None, Some(last)) = (former, before) {
-                rows.open_links(&last.record, std::mem::take(&mut begun));
-                rows.nodes.push(node_row(&last.record));
-            }
-            rows.versions.push(version_row(record)?);
-            if !change.stored {
-                let earlier = former.map(|former| former.record.links.as_slice()).unwrap_or_default();
-                for link in earlier.iter().filter(|link| !record.links.contains(link)) {
-                    match begun.remove(link) {
-                        Some(from) => rows.links.push(link_row(record, link, from, Some(record.valid_from))),
-                        None => rows.ends.push(link_end(record, link)),
-                    }
-                }
-                for link in record.links.iter().filter(|link| !earlier.contains(link)) {
-                    begun.insert(link, record.valid_from);
-                }
-            }
-            before = Some(change);
-        }
-        if let Some(last) = before {
-            rows.open_links(&last.record, begun);
-            rows.nodes.push(node_row(&last.record));
-        }
-        Ok(rows)
-    }
-
-    fn open_links(&mut self, record: &KnowledgeRecord, begun: BTreeMap<&Link, Position>) {
-        self.links.extend(begun.into_iter().map(|(link, from)| link_row(record, link, from, None)));
-    }
-}
-
-/// The row of a node.
-pub(super) fn node(id: &RecordId) -> Row {
-    Row::new("node", id.as_str())
-}
-
-fn version_key(id: &RecordId, valid_from: Position) -> Row {
-    Row::new("version", Array::from(vec![Value::String(id.as_str().to_owned()), Value::from_t(number(valid_from))]))
-}
-
-/// The rows of all versions of a record up to a position.
-pub(super) fn versions_of(id: &RecordId, as_of: Position) -> Row {
-    let bound = |at: i64| {
-        Bound::Included(RecordIdKey::Array(Array::from(vec![Value::String(id.as_str().to_owned()), Value::from_t(at)])))
-    };
-    Row::new("version", RecordIdKey::Range(Box::new(RecordIdKeyRange { start: bound(0), end: bound(number(as_of)) })))
-}
-
-fn version_row(record: &KnowledgeRecord) -> Result<Value, String> {
-    let mut row = Object::new();
-    row.insert("id", Value::RecordId(version_key(&record.id, record.valid_from)));
-    row.insert("record", Value::RecordId(node(&record.id)));
-    row.insert("kind", record.kind.as_str().to_owned());
-    row.insert("base", record.base.as_str().to_owned());
-    if let Some(asset) = &record.asset {
-        row.insert("asset", asset.clone());
-    }
-    // Unknown times sort as the oldest.
-    row.insert("event_time_ns", record.event_time.map_or(i64::MIN, time_ns));
-    row.insert("valid_from", number(record.valid_from));
-    row.insert("valid_to", record.valid_to.map_or(OPEN, number));
-    row.insert("body", Bytes::from(versions::encode(&KnowledgeRecord { valid_to: None, ..record.clone() })?));
-    Ok(Value::Object(row))
-}
-
-fn node_row(record: &KnowledgeRecord) -> Value {
-    let mut row = Object::new();
-    row.insert("id", Value::RecordId(node(&record.id)));
-    row.insert("kind", record.kind.as_str().to_owned());
-    row.insert("title_zh", record.title.zh.clone().unwrap_or_default());
-    row.insert("title_en", record.title.en.clone().unwrap_or_default());
-    row.insert("head", Value::RecordId(version_key(&record.id, record.valid_from)));
-    Value::Object(row)
-}
-
-fn link_row(record: &KnowledgeRecord, link: &Link, from: Position, to: Option<Position>) -> Value {
-    let key = vec![
-        Value::String(record.id.as_str().to_owned()),
-        Value::String(link.relation.as_str().to_owned()),
-        Value::String(link.to.as_str().to_owned()),
-        Value::from_t(number(from)),
-    ];
-    let mut row = Object::new();
-    row.insert("id", Value::RecordId(Row::new("link", Array::from(key))));
-    row.insert("in", Value::RecordId(node(&record.id)));
-    row.insert("out", Value::RecordId(node(&link.to)));
-    row.insert("relation", link.relation.as_str().to_owned());
-    row.insert("valid_from", number(from));
-    row.insert("valid_to", to.map_or(OPEN, number));
-    Value::Object(row)
-}
-
-fn link_end(record: &KnowledgeRecord, link: &Link) -> Value {
-    let mut row = Object::new();
-    row.insert("from", Value::RecordId(node(&record.id)));
-    row.insert("relation", link.relation.as_str().to_owned());
-    row.insert("to", Value::RecordId(node(&link.to)));
-    row.insert("at", number(record.valid_from));
-    Value::Object(row)
-}
-
-/// The version in a row with `body` and `valid_to`.
-pub(super) fn stored_version(mut row: Object) -> Result<KnowledgeRecord, String> {
-    let body = row.remove("body").ok_or("a row holds no record")?;
-    let end = integer(row.remove("valid_to")).ok_or("a row holds no end")?;
-    let mut record = versions::decode(&bytes(body)?)?;
-    record.valid_to = u64::try_from(end).ok().filter(|_| end != OPEN).map(Position::new);
-    Ok(record)
-}
-
-pub(super) fn number(position: Position) -> i64 {
-    i64::try_from(position.get()).unwrap_or(OPEN)
-}
-
-pub(super) fn time_ns(time: jiff::Timestamp) -> i64 {
-    let ns = time.as_nanosecond();
-    i64::try_from(ns).unwrap_or(if ns < 0 { i64::MIN + 1 } else { i64::MAX })
-}
-
-pub(super) fn position(value: Option<Value>) -> Option<Position> {
-    integer(value).and_then(|number| u64::try_from(number).ok()).map(Position::new)
-}
-
-pub(super) fn integer(value: Option<Value>) -> Option<i64> {
-    value?.into_t::<i64>().ok()
-}
-
-pub(super) fn list(value: Value) -> Vec<Value> {
-    match value {
-        Value::Array(values) => values.into_vec(),
-        Value::None | Value::Null => Vec::new(),
-        other => vec![other],
-    }
-}
-
-pub(super) fn object(value: Value) -> Result<Object, String> {
-    match value {
-        Value::Object(object) => Ok(object),
-        other => Err(format!("a row is a {:?}", other.kind())),
-    }
-}
-
-fn bytes(value: Value) -> Result<Vec<u8>, String> {
-    match value {
-        Value::Bytes(bytes) => Ok(bytes.into_inner().to_vec()),
-        other => Err(format!("a record is a {:?}", other.kind())),
-    }
 }
 
 pub(super) fn text(error: surrealdb::Error) -> String {

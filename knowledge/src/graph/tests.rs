@@ -8,7 +8,7 @@ use crate::record::Detail;
 use crate::search_index::SearchProjection;
 use crate::testing::Mill;
 
-fn memory() -> Config {
+pub(super) fn memory() -> Config {
     Config { surreal_url: Some("mem://".to_owned()), ..Config::default() }
 }
 
@@ -25,7 +25,7 @@ async fn opened(mill: &Mill, batch: usize) -> (GraphProjection, Graph) {
     (projection, graph)
 }
 
-fn id(text: &str) -> RecordId {
+pub(super) fn id(text: &str) -> RecordId {
     RecordId::parse(text).unwrap()
 }
 
@@ -159,7 +159,7 @@ async fn a_store_on_disk_goes_on_at_its_checkpoint() {
 }
 
 /// Opens the store, or opens it again: the engine of the former handle lets go of the folder in the background, and opening waits for it.
-async fn reopened(config: &Config) -> (GraphProjection, Graph) {
+pub(super) async fn reopened(config: &Config) -> (GraphProjection, Graph) {
     let (opening, graph) = GraphOpening::new(config);
     (opening.open().await.unwrap(), graph)
 }
