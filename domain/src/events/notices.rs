@@ -199,8 +199,7 @@ impl TryFrom<NoticePolicyWritten> for NoticePolicySet {
 }
 
 impl NoticePolicySet {
-    /// # Errors
-    /// [`InvalidPolicy`] names the field.
+    /// Refuses what cannot be followed: [`InvalidPolicy`] names the field.
     fn check(&self) -> Result<(), InvalidPolicy> {
         if let Some(severity) = self.applies.severity_at_least
             && !(1..=1000).contains(&severity)

@@ -72,6 +72,8 @@ fn wrong(field: &'static str, reason: impl Into<String>) -> InvalidEmailConfig {
 }
 
 impl EmailConfig {
+    /// Refuses what cannot work.
+    ///
     /// # Errors
     /// [`InvalidEmailConfig`] names the key.
     pub fn check(&self) -> Result<(), InvalidEmailConfig> {

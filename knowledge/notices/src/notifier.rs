@@ -121,11 +121,11 @@ impl std::fmt::Debug for Notifier {
 
 impl Notifier {
     /// Begins to send what is due, until it is cancelled. `read` is the running read model of the log, with its handle. It looks first when the read model has taken in everything that is in the
-    /// log now: what a predecessor said is known then.
+    /// log now: what a predecessor said is known then. `known` are the read models that channels look recipients up in: a message waits until they know what the log knows.
     pub fn start(
         log: Arc<dyn EventLog>,
         (read, progress): (Shared<Notices>, ProjectionHandle),
-        channels: Vec<Arc<dyn Channel>>,
+        (channels, known): (Vec<Arc<dyn Channel>>, Vec<ProjectionHandle>),
         clock: Arc<dyn Clock>,
         options: Options,
         cancel: CancellationToken,
@@ -135,10 +135,12 @@ impl Notifier {
             log,
             read,
             progress,
+            known: known.into(),
             channels: channels.iter().map(|channel| (channel.name(), Arc::clone(channel))).collect(),
             clock,
             options,
             shown: Arc::clone(&shown),
+            looked: None,
             settled: BTreeSet::new(),
             flying: BTreeMap::new(),
             tasks: JoinSet::new(),
@@ -198,10 +200,13 @@ struct Worker {
     log: Arc<dyn EventLog>,
     read: Shared<Notices>,
     progress: ProjectionHandle,
+    known: Arc<[ProjectionHandle]>,
     channels: BTreeMap<&'static str, Arc<dyn Channel>>,
     clock: Arc<dyn Clock>,
     options: Options,
     shown: Arc<Mutex<Shown>>,
+    /// What the read model had taken in at the last look, and when to look again.
+    looked: Option<(u64, Option<Timestamp>)>,
     /// What is done with and not yet in the read model.
     settled: BTreeSet<EventId>,
     flying: BTreeMap<EventId, Flight>,
@@ -218,7 +223,7 @@ impl Worker {
         loop {
             // Ordering: the checkpoint is looked at before the state, so that a change in between is seen as one.
             let checkpoint = self.progress.checkpoint();
-            let wake = self.look();
+            let wake = self.look_if_changed();
             tokio::select! {
                 biased;
                 () = cancel.cancelled() => break,
@@ -245,13 +250,30 @@ impl Worker {
     /// Waits until the read model knows what the log holds now: else it would tell again what was told.
     async fn caught_up(&self) {
         let Some(last) = self.log.tail().previous() else { return };
+        let mut said = false;
         while let Err(error) = self.progress.wait_for(last, SETTLE_PATIENCE).await {
             if matches!(error, WaitError::Stopped { .. }) {
                 return;
             }
-            tracing::warn!(%error, "no notice is sent before the read model of notices is there");
+            if !std::mem::replace(&mut said, true) {
+                tracing::error!(%error, "no notice is sent before the read model of notices is there");
+            }
             tokio::time::sleep(RETRY_AFTER).await;
         }
+    }
+
+    /// The read model moves on with every reading of the log; only what is about notices, a time that has come or a message that has landed makes it look.
+    fn look_if_changed(&mut self) -> Option<Timestamp> {
+        let applied = self.read.read(|notices, _| notices.applied());
+        if let Some((seen, wake)) = self.looked
+            && seen == applied
+            && wake.is_none_or(|wake| wake > self.clock.now())
+        {
+            return wake;
+        }
+        let wake = self.look();
+        self.looked = Some((applied, wake));
+        wake
     }
 
     /// Lets go what is due, and answers when to look again.
@@ -287,11 +309,14 @@ impl Worker {
         let channel = self.channels.get(due.notice.to.channel()).map(Arc::clone);
         let notice = NoticeGiven { attempts, ..due.notice.clone() };
         let (log, clock, options, flying) = (Arc::clone(&self.log), Arc::clone(&self.clock), self.options, due.clone());
-        let task = self.tasks.spawn(async move { attempt(&*log, channel, &flying, notice, &*clock, options).await });
+        let known = Arc::clone(&self.known);
+        let task =
+            self.tasks.spawn(async move { attempt((&*log, &known), channel, &flying, notice, &*clock, options).await });
         self.flying.insert(due.id, Flight { due, attempts, task: task.id() });
     }
 
     fn landed(&mut self, done: Result<(tokio::task::Id, Fate), JoinError>) {
+        self.looked = None;
         let (task, fate) = match done {
             Ok(done) => done,
             Err(error) => (error.id(), Fate::Again(format!("the attempt was broken off: {error}"))),
@@ -340,7 +365,7 @@ async fn wait(clock: &dyn Clock, wake: Option<Timestamp>) {
 }
 
 async fn attempt(
-    log: &dyn EventLog,
+    (log, known): (&dyn EventLog, &[ProjectionHandle]),
     channel: Option<Arc<dyn Channel>>,
     due: &Due,
     notice: NoticeGiven,
@@ -349,12 +374,10 @@ async fn attempt(
 ) -> Fate {
     let answer = match channel {
         None => Err(SendError::for_good(format!("the channel {} is not configured", notice.to.channel()))),
-        Some(channel) => {
-            match tokio::time::timeout(options.patience, channel.send(Arc::new(Message::about(due)))).await {
-                Ok(answer) => answer,
-                Err(_) => Err(SendError::for_now(format!("no answer within {} s", options.patience.as_secs()))),
-            }
-        }
+        Some(channel) => match tokio::time::timeout(options.patience, send(log, known, &*channel, due)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(SendError::for_now(format!("no answer within {} s", options.patience.as_secs()))),
+        },
     };
     let now = clock.now();
     let is_late =
@@ -372,6 +395,22 @@ async fn attempt(
         }
         Err(SendError { reason, .. }) => Fate::Again(reason),
     }
+}
+
+async fn send(
+    log: &dyn EventLog,
+    known: &[ProjectionHandle],
+    channel: &dyn Channel,
+    due: &Due,
+) -> Result<(), SendError> {
+    if let Some(last) = log.tail().previous() {
+        for model in known {
+            // The time-out is the caller's.
+            let behind = |error: WaitError| SendError::for_now(error.to_string());
+            model.wait_for(last, SETTLE_PATIENCE).await.map_err(behind)?;
+        }
+    }
+    channel.send(Arc::new(Message::about(due))).await
 }
 
 /// Appends what became of a notice; answers whether the log says it.

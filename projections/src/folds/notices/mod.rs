@@ -130,6 +130,8 @@ pub struct Notices {
     /// The groups in which something waits for somebody.
     open: BTreeSet<usize>,
     told: Vec<Told>,
+    /// How many entries were taken in.
+    applied: u64,
     /// Classes and lines of assets, and nothing else.
     catalog: Catalog,
     /// What is shelved or suppressed, and nothing else.
@@ -138,6 +140,7 @@ pub struct Notices {
 
 impl Fold for Notices {
     const NAME: &'static str = "notices";
+    /// It holds a [`Catalog`] and [`Alarms`]: when the version of one of them is raised, so is this.
     const VERSION: u32 = 1;
 
     fn filter() -> Filter {
@@ -164,6 +167,7 @@ impl Fold for Notices {
     }
 
     fn apply(&mut self, entry: &Entry) {
+        self.applied += 1;
         match entry.event() {
             Some(Event::NoticePolicySet(event)) => {
                 self.policies.entry(event.policy.clone()).or_default().push(entry, Some(event.clone()));
@@ -450,6 +454,11 @@ impl Notices {
 
     fn told_of<'a>(&'a self, group: &'a Group) -> impl Iterator<Item = &'a Told> {
         group.told.iter().filter_map(|index| self.told.get(*index))
+    }
+
+    /// How many entries were taken in: while it is the same, so is what is due at a time.
+    pub const fn applied(&self) -> u64 {
+        self.applied
     }
 
     /// Who is to be told now, by group, step and place in the policy; and when the next one is, if nobody answers before.
