@@ -130,7 +130,8 @@ pub struct Notices {
     /// The groups in which something waits for somebody.
     open: BTreeSet<usize>,
     told: Vec<Told>,
-    /// How many entries were taken in.
+    /// How many entries were taken in since the start: no part of what the log says.
+    #[serde(skip)]
     applied: u64,
     /// Classes and lines of assets, and nothing else.
     catalog: Catalog,
@@ -167,7 +168,6 @@ impl Fold for Notices {
     }
 
     fn apply(&mut self, entry: &Entry) {
-        self.applied += 1;
         match entry.event() {
             Some(Event::NoticePolicySet(event)) => {
                 self.policies.entry(event.policy.clone()).or_default().push(entry, Some(event.clone()));
@@ -219,8 +219,9 @@ impl Fold for Notices {
                     self.change(*index, entry, What::AllAcknowledged(event.person.clone()));
                 }
             }
-            _ => {}
+            _ => return,
         }
+        self.applied += 1;
     }
 
     fn digest(&self) -> Digest {
@@ -456,7 +457,7 @@ impl Notices {
         group.told.iter().filter_map(|index| self.told.get(*index))
     }
 
-    /// How many entries were taken in: while it is the same, so is what is due at a time.
+    /// How many entries were taken in since the start: while it is the same, so is what is due at a time.
     pub const fn applied(&self) -> u64 {
         self.applied
     }
