@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use connectors::mqtt::MqttConfig;
 use connectors::opcua::OpcUaConfig;
 use eventlog::transparency::{CosignatureKey, Origin};
+use notices::EmailConfig;
 use serde::Deserialize;
 
 use crate::auth::TokenConfig;
+use crate::engine::notices::NoticeMqttConfig;
 use crate::engine::retention::RetentionConfig;
 
 /// The prefix of environment variables: `MILLWRIGHT_DATA_DIR`, `MILLWRIGHT_LIMITS__BODY_BYTES`.
@@ -54,6 +56,10 @@ pub struct Config {
     pub webhooks: WebhooksConfig,
     /// The model by which the search finds what is near in meaning; words alone count without it.
     pub meaning: Option<MeaningConfig>,
+    /// The server that notices leave by as e-mail.
+    pub notice_email: Option<EmailConfig>,
+    /// The broker that notices are published to.
+    pub notice_mqtt: Option<NoticeMqttConfig>,
 }
 
 /// The model by which the search finds what is near in meaning.
@@ -182,6 +188,8 @@ impl Default for Config {
             retention: Vec::new(),
             webhooks: WebhooksConfig::default(),
             meaning: None,
+            notice_email: None,
+            notice_mqtt: None,
         }
     }
 }
@@ -262,6 +270,12 @@ impl Config {
             return Err(ConfigError::invalid(&origin, format!("{name} must be at least 1")));
         }
         config.check_transparency(&origin)?;
+        if let Some(email) = &config.notice_email {
+            email.check().map_err(|error| ConfigError::invalid(&origin, format!("notice_email.{error}")))?;
+        }
+        if let Some(mqtt) = &config.notice_mqtt {
+            mqtt.check().map_err(|reason| ConfigError::invalid(&origin, format!("notice_mqtt.{reason}")))?;
+        }
         let mut classes = std::collections::BTreeSet::new();
         for retention in &config.retention {
             retention.check().map_err(|reason| ConfigError::invalid(&origin, reason))?;

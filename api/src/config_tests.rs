@@ -60,6 +60,17 @@ fn digits_in_the_environment_are_a_text_where_a_text_is_expected() {
 }
 
 #[test]
+fn the_passwords_of_notices_can_stay_out_of_the_file() {
+    let file = "[notice_email]\nhost = \"mail.example\"\nfrom = \"m@mill.example\"\nusername = \"mill\"\n[notice_mqtt]\nhost = \"broker.example\"\n";
+    let environment = [("MILLWRIGHT_NOTICE_EMAIL__PASSWORD", "12345"), ("MILLWRIGHT_NOTICE_MQTT__PASSWORD", "678")];
+    let config = load(Some(file), &environment).unwrap();
+    let (email, mqtt) = (config.notice_email.unwrap(), config.notice_mqtt.unwrap());
+    assert_eq!((email.password.as_deref(), email.port, email.tls), (Some("12345"), 587, notices::Tls::Starttls));
+    assert_eq!((mqtt.password.as_deref(), mqtt.port, mqtt.prefix.as_str()), (Some("678"), 1883, "millwright/notices"));
+    assert!(load(Some(file), &[]).unwrap_err().contains("notice_email.password"));
+}
+
+#[test]
 fn without_tokens_only_loopback_is_served() {
     let mut config = Config::default();
     assert!(config.check_exposure().is_ok());

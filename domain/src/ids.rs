@@ -89,6 +89,8 @@ ids! {
     ShipmentId "shipment";
     /// An alarm condition of an asset.
     AlarmId "alarm";
+    /// Alarms and warnings that belong together, and that are told once.
+    AlarmGroupId "alarm group";
     /// A fault episode: from the first observation to the closing.
     FaultId "fault";
     /// A maintenance work order.

@@ -175,6 +175,24 @@ impl ProjectionHandle {
         }
     }
 
+    /// Waits until the checkpoint is not this one any more, without hurrying the projection; also until it has failed.
+    ///
+    /// # Errors
+    /// [`WaitError::Stopped`] when it has ended, [`WaitError::Failed`] when it has failed.
+    pub async fn moved_from(&self, checkpoint: Position) -> Result<(), WaitError> {
+        let projection = self.inner.name;
+        let mut progress = self.inner.progress.clone();
+        let moved = progress.wait_for(|now| now.checkpoint != checkpoint || now.failed.is_some() || now.stopped).await;
+        match moved {
+            Ok(now) if now.checkpoint != checkpoint => Ok(()),
+            Ok(now) => Err(match &now.failed {
+                Some(reason) => WaitError::Failed { projection, reason: reason.clone() },
+                None => WaitError::Stopped { projection },
+            }),
+            Err(_) => Err(WaitError::Stopped { projection }),
+        }
+    }
+
     /// The digest of the logical state, and the first position that is not in it.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ use crate::folds::episodes::Episodes;
 use crate::folds::genealogy::Genealogy;
 use crate::folds::latest::Latest;
 use crate::folds::models::Models;
+use crate::folds::notices::Notices;
 use crate::folds::people::People;
 use crate::folds::privacy::Privacy;
 use crate::folds::production::Production;
@@ -134,6 +135,8 @@ read_models! {
     articles: Articles;
     /// Warnings of detection rules.
     warnings: Warnings;
+    /// Who is told of alarms and warnings, and who was.
+    notices: Notices;
 }
 
 /// What a replay found.

@@ -217,6 +217,108 @@ impl Mosquitto {
     }
 }
 
+/// A server that takes e-mail (aiosmtpd), and keeps what it took in a file, one letter a line.
+#[derive(Debug)]
+pub struct Smtp {
+    child: Child,
+    letters: PathBuf,
+    /// Where it listens.
+    pub port: u16,
+}
+
+/// Takes letters for everybody but `nobody@`. With a third argument it wants STARTTLS, with a certificate for `localhost` that it writes there, and a log-in as `mill` with `loom and shuttle`.
+const SMTP_SERVER: &str = r#"
+import datetime, email, json, ssl, sys, threading
+from email import policy
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
+port, letters, certificate = int(sys.argv[1]), sys.argv[2], (sys.argv[3:] or [None])[0]
+
+class Handler:
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        if address.startswith('nobody@'):
+            return f'550 5.1.1 <{address}> is not known here'
+        envelope.rcpt_tos.append(address)
+        return '250 OK'
+
+    async def handle_DATA(self, server, session, envelope):
+        letter = email.message_from_bytes(envelope.content, policy=policy.default)
+        said = {'from': envelope.mail_from, 'to': envelope.rcpt_tos, 'subject': letter['subject'], 'id': letter['message-id'],
+                'body': letter.get_content(), 'encrypted': session.ssl is not None, 'user': (session.auth_data or [None])[0]}
+        with open(letters, 'a') as file:
+            file.write(json.dumps(said) + '\n')
+        return '250 OK'
+
+def certify(path):
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, 'localhost')])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    made = (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(7)
+            .not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=1))
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName('localhost')]), critical=False)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True).sign(key, hashes.SHA256()))
+    pem = serialization.Encoding.PEM
+    with open(path, 'wb') as file:
+        file.write(made.public_bytes(pem))
+    with open(path + '.key', 'wb') as file:
+        file.write(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path, path + '.key')
+    return context
+
+def authenticate(server, session, envelope, mechanism, data):
+    good = data.login == b'mill' and data.password == b'loom and shuttle'
+    return AuthResult(success=good, handled=good, auth_data=('mill',) if good else None)
+
+secure = {}
+if certificate:
+    secure = dict(tls_context=certify(certificate), require_starttls=True, auth_required=True, authenticator=authenticate)
+Controller(Handler(), hostname='127.0.0.1', port=port, **secure).start()
+threading.Event().wait()
+"#;
+
+impl Smtp {
+    /// Starts the server on a port; with a path for its certificate it wants encryption and a log-in. `None`, said aloud, where aiosmtpd is not installed.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start(dir: &Path, port: u16, certificate: Option<&Path>) -> anyhow::Result<Option<Self>> {
+        let Some(python) = python_with("aiosmtpd, cryptography", "aiosmtpd cryptography") else { return Ok(None) };
+        let letters = dir.join("letters.jsonl");
+        let mut command = Command::new(python);
+        command.args(["-c", SMTP_SERVER, &port.to_string()]).arg(&letters).args(certificate);
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let server = Self { child, letters, port };
+        eventually("the mail server listens", async || {
+            Ok(TcpStream::connect(("127.0.0.1", port)).is_ok().then_some(()))
+        })
+        .await?;
+        Ok(Some(server))
+    }
+
+    /// The letters that it took.
+    ///
+    /// # Errors
+    /// When its file cannot be read.
+    pub fn letters(&self) -> anyhow::Result<Vec<serde_json::Value>> {
+        if !self.letters.exists() {
+            return Ok(Vec::new());
+        }
+        let text = std::fs::read_to_string(&self.letters)?;
+        text.lines().map(|line| serde_json::from_str(line).context("a letter")).collect()
+    }
+}
+
+impl Drop for Smtp {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 impl Drop for Mosquitto {
     fn drop(&mut self) {
         let _ = self.child.kill();

@@ -39,6 +39,7 @@ pub async fn run(mut config: Config, arguments: DemoArguments, output: Output) -
     let stopping = CancellationToken::new();
     let engine = Arc::new(Engine::open(&config).await?);
     engine.start_reactors()?;
+    engine.start_notices(&config)?;
     let origin = Origin::of(&config, &engine, arguments.seed, arguments.days)?;
     say(&format!("Millwright is at http://{address} (API reference: http://{address}/docs)"));
     let serving = tokio::spawn(server::serve(listener, App::new(Arc::clone(&engine), &config, stopping.clone())));

@@ -53,5 +53,14 @@ pub fn config(config: &Config) -> anyhow::Result<()> {
     for opcua in &mut shown.opcua {
         opcua.password = opcua.password.take().map(|_| "(set)".to_owned());
     }
+    for password in [
+        shown.notice_email.as_mut().map(|email| &mut email.password),
+        shown.notice_mqtt.as_mut().map(|mqtt| &mut mqtt.password),
+    ]
+    .into_iter()
+    .flatten()
+    {
+        *password = password.take().map(|_| "(set)".to_owned());
+    }
     print(Output::Text, &(), |()| format!("{shown:#?}"))
 }

@@ -20,6 +20,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let stopping = CancellationToken::new();
     let engine = Arc::new(Engine::open(&config).await?);
     engine.start_reactors()?;
+    engine.start_notices(&config)?;
     engine.start_sources(&config)?;
     if config.tokens.is_empty() {
         tracing::warn!("no token is configured: everybody on this machine may do everything");

@@ -1,5 +1,6 @@
 //! Everything that runs: the log, the projections, the ways in, the registry. Opened in one order, closed in the reverse one.
 
+pub mod notices;
 pub mod privacy;
 mod rates;
 pub mod retention;
@@ -7,9 +8,10 @@ mod webhooks;
 pub mod witnesses;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use ::notices::{ChannelStatus, Notifier};
 use ::webhooks::Webhooks;
 use anyhow::Context;
 use connectors::ingest::Ingest;
@@ -91,6 +93,7 @@ pub struct Engine {
     projections: ProjectionSet,
     reactors: Mutex<Vec<projections::ReactorHandle>>,
     reactors_dir: PathBuf,
+    notifier: OnceLock<Notifier>,
     sources: Mutex<Sources>,
     /// The mappings that quarantined messages are read with when they are released.
     mqtt_configs: Mutex<Vec<MqttConfig>>,
@@ -275,6 +278,7 @@ impl Engine {
             projections: set,
             reactors: Mutex::default(),
             reactors_dir,
+            notifier: OnceLock::new(),
             sources: Mutex::default(),
             mqtt_configs: Mutex::default(),
             rates,
@@ -298,6 +302,21 @@ impl Engine {
         self.reactors.lock().push(warnings);
         self.webhooks.start(self.stop_followers.clone());
         Ok(())
+    }
+
+    /// Begins to tell people of alarms and warnings: for a server, never for a rebuild or a replay.
+    ///
+    /// # Errors
+    /// When a channel cannot be set up.
+    pub fn start_notices(&self, config: &Config) -> anyhow::Result<()> {
+        let models = (&self.read, &self.projections);
+        let started = notices::start(config, &self.followed, models, &self.webhooks, self.stop_followers.clone())?;
+        self.notifier.set(started).ok().context("notices were started before")
+    }
+
+    /// How each channel of notices is doing; none, where notices were not started.
+    pub fn notice_channels(&self) -> Vec<ChannelStatus> {
+        self.notifier.get().map(Notifier::status).unwrap_or_default()
     }
 
     /// Connects the configured sources.
@@ -453,6 +472,9 @@ impl Engine {
         let reactors = self.reactors.lock().clone();
         for reactor in &reactors {
             reactor.stopped().await;
+        }
+        if let Some(notifier) = self.notifier.get() {
+            notifier.stopped().await;
         }
         self.projections.stopped().await;
         if let Err(error) = self.groups.close().await {

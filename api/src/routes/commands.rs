@@ -228,6 +228,8 @@ pub(super) fn rule_types() -> Result<Vec<eventlog::EventType>, Problem> {
         "alarm.cleared",
         "warning.raised",
         "warning.cleared",
+        "notice.sent",
+        "notice.failed",
         "diagnosis.given",
         "input.quarantined",
         "input.released",

@@ -26,7 +26,7 @@ pub const MAX_EVENTS: usize = 1000;
 pub const MAX_READINGS: usize = MAX_BATCH_READINGS;
 
 /// The types that Millwright says itself, by their beginnings.
-const OWN_TYPES: [&str; 4] = ["model.", "deployment.", "prediction.", "input."];
+const OWN_TYPES: [&str; 5] = ["model.", "deployment.", "prediction.", "input.", "notice."];
 
 /// The types that are said together with what they say being done: nobody reports them.
 const DONE_TYPES: [&str; 3] = ["subject.", "legal_hold.", "retention."];

@@ -14,6 +14,7 @@ pub mod knowledge;
 pub mod log;
 pub mod metadata;
 pub mod models;
+pub mod notices;
 pub mod operations;
 pub mod packages;
 pub mod pages;
@@ -186,6 +187,13 @@ pub fn all() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(governance::reproduce))
         .routes(routes!(webhooks::webhooks))
         .routes(routes!(webhooks::webhook))
+        .routes(routes!(notices::told))
+        .routes(routes!(notices::policies))
+        .routes(routes!(notices::policy))
+        .routes(routes!(notices::ladder))
+        .routes(routes!(notices::groups))
+        .routes(routes!(notices::group))
+        .routes(routes!(notices::channels))
         .routes(routes!(operations::discrepancies))
         .routes(routes!(operations::quarantine))
         .routes(routes!(operations::release))

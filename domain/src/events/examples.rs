@@ -325,6 +325,26 @@ fn written() -> Vec<(&'static str, Value)> {
             json!({"entry": "heald-frame", "person": "P-40", "reason": {"zh": "并入词库", "en": "part of the program's own now"}}),
         ),
         (
+            "notice_policy.set",
+            json!({"policy": "weaving", "applies": {"classes": ["air-jet-loom"], "severity_at_least": 500}, "group_by": "line", "window_s": 300, "steps": [{"after_s": 0, "to": [{"channel": "email", "person": "P-31"}, {"channel": "mqtt", "topic": "shed-1"}]}, {"after_s": 600, "to": [{"channel": "webhook", "webhook": "shift-lead"}]}], "person": "P-40", "note": {"zh": "夜班无人时升级", "en": "the next one, where nobody answers at night"}}),
+        ),
+        (
+            "notice_policy.removed",
+            json!({"policy": "weaving", "person": "P-40", "reason": {"zh": "改用新规程", "en": "replaced"}}),
+        ),
+        (
+            "notice.sent",
+            json!({"group": "0195590c-7c00-8000-8000-0000000000f1", "notice": {"step": 1, "to": {"channel": "email", "person": "P-31"}, "policy": "weaving", "policy_at": 4711, "asset": "L07", "due": "2026-03-02T03:00:00Z", "alarms": 4, "positions": [4720, 4721, 4722, 4725], "attempts": 1}}),
+        ),
+        (
+            "notice.failed",
+            json!({"group": "0195590c-7c00-8000-8000-0000000000f1", "notice": {"step": 2, "to": {"channel": "webhook", "webhook": "shift-lead"}, "policy": "weaving", "policy_at": 4711, "asset": "L07", "due": "2026-03-02T03:10:00Z", "alarms": 4, "positions": [4720, 4721, 4722, 4725], "attempts": 1}, "reason": "there is no webhook of this name"}),
+        ),
+        (
+            "notice.acknowledged",
+            json!({"group": "0195590c-7c00-8000-8000-0000000000f1", "person": "P-31", "note": {"zh": "已到现场", "en": "on my way"}}),
+        ),
+        (
             "package.imported",
             json!({"package": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae", "log": "mill-2.example/log", "key": "mill-2.example/log+a1b2c3d4+AXq2", "articles": [{"article": "KB-77", "revision": 1}], "person": "P-31"}),
         ),

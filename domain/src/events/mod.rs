@@ -13,6 +13,7 @@ pub mod dictionary;
 pub mod intake;
 pub mod maintenance;
 pub mod models;
+pub mod notices;
 pub mod people;
 pub mod plant;
 pub mod privacy;
@@ -41,6 +42,7 @@ pub use examples::{examples, story};
 pub use intake::*;
 pub use maintenance::*;
 pub use models::*;
+pub use notices::*;
 pub use people::*;
 pub use plant::*;
 pub use privacy::*;
@@ -213,7 +215,7 @@ macro_rules! id_keys {
     })*};
 }
 
-id_keys!(EquipmentId AssetId SignalId OrderId LotId FaultId WorkOrderId InspectionId NonconformanceId PersonId CustomerId HoldId ModelName DeploymentId ExperimentId RunId LoggedModelId DatasetId WebhookId ArticleId WarningId Code ShiftId PlanId);
+id_keys!(EquipmentId AssetId SignalId OrderId LotId FaultId WorkOrderId InspectionId NonconformanceId PersonId CustomerId HoldId ModelName DeploymentId ExperimentId RunId LoggedModelId DatasetId WebhookId ArticleId WarningId Code ShiftId PlanId AlarmGroupId);
 
 events! {
     /// See [`EquipmentDefined`].
@@ -450,6 +452,16 @@ events! {
     "dictionary.entry_defined" 1 => DictionaryEntryDefined in "dictionary" by entry;
     /// See [`DictionaryEntryRemoved`].
     "dictionary.entry_removed" 1 => DictionaryEntryRemoved in "dictionary" by entry;
+    /// See [`NoticePolicySet`].
+    "notice_policy.set" 1 => NoticePolicySet in "notice_policy" by policy;
+    /// See [`NoticePolicyRemoved`].
+    "notice_policy.removed" 1 => NoticePolicyRemoved in "notice_policy" by policy;
+    /// See [`NoticeSent`].
+    "notice.sent" 1 => NoticeSent in "notice" by group;
+    /// See [`NoticeFailed`].
+    "notice.failed" 1 => NoticeFailed in "notice" by group;
+    /// See [`NoticeAcknowledged`].
+    "notice.acknowledged" 1 => NoticeAcknowledged in "notice" by group;
     /// See [`InputQuarantined`].
     "input.quarantined" 1 => InputQuarantined in "quarantine" by source;
     /// See [`QuarantineReleased`].

@@ -328,6 +328,11 @@ fn collect(event: &Event, list: &mut List) {
         Event::ArticleSuperseded(e) => { list.add(SubjectKind::Article, e.article.as_str()).people([&e.person]); if let Some(by) = &e.by { list.add(SubjectKind::Article, by.as_str()); } }
         Event::DictionaryEntryDefined(e) => { list.people([&e.person]); }
         Event::DictionaryEntryRemoved(e) => { list.people([&e.person]); }
+        Event::NoticePolicySet(e) => { list.people([&e.person]); for asset in &e.applies.assets { list.asset(asset); } list.people(e.steps.iter().flat_map(|step| &step.to).filter_map(|to| to.person())); }
+        Event::NoticePolicyRemoved(e) => { list.people([&e.person]); }
+        Event::NoticeSent(e) => { list.asset(&e.notice.asset).people(e.notice.to.person()); }
+        Event::NoticeFailed(e) => { list.asset(&e.notice.asset).people(e.notice.to.person()); }
+        Event::NoticeAcknowledged(e) => { list.people([&e.person]); }
         Event::PackageImported(e) => { list.people([&e.person]); for piece in &e.articles { list.add(SubjectKind::Article, piece.article.as_str()); } }
         Event::FileAttached(e) => { list.add(e.kind, &e.id).people(&e.person); }
         Event::InputQuarantined(_) | Event::QuarantineReleased(_) | Event::DiscrepancyResolved(_) | Event::RetentionApplied(_) | Event::ArtifactStored(_) | Event::ArtifactRemoved(_) | Event::WebhookCreated(_) | Event::WebhookUpdated(_) | Event::WebhookDeleted(_) => {}

@@ -194,6 +194,11 @@ fn streams_are_keyed_by_the_thing_that_the_event_is_about() {
         file.attached attachment-F-310
         dictionary.entry_defined dictionary-heald-frame
         dictionary.entry_removed dictionary-heald-frame
+        notice_policy.set notice_policy-weaving
+        notice_policy.removed notice_policy-weaving
+        notice.sent notice-0195590c-7c00-8000-8000-0000000000f1
+        notice.failed notice-0195590c-7c00-8000-8000-0000000000f1
+        notice.acknowledged notice-0195590c-7c00-8000-8000-0000000000f1
         input.quarantined quarantine-mqtt:shed-1
         input.released quarantine-mqtt:shed-1
         discrepancy.resolved discrepancy-0195590c-7c00-7000-8000-000000000002
@@ -237,6 +242,31 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_policy_that_cannot_be_followed_names_the_field() {
+    let check = |change: Value, expected: &str| {
+        let mut policy = json!({"policy": "p", "steps": [{"after_s": 0, "to": [{"channel": "mqtt", "topic": "t"}]}], "person": "P-1"});
+        policy.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        let error = Event::from_value("notice_policy.set", 1, policy).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    };
+    let mqtt = |topic: &str| json!({"channel": "mqtt", "topic": topic});
+    let step = |after_s: u64, to: Value| json!({"after_s": after_s, "to": to});
+    check(json!({"steps": []}), "steps: there are 0");
+    check(json!({"steps": [step(0, json!([]))]}), "steps[0].to: there are 0");
+    check(
+        json!({"steps": [step(9, json!([mqtt("t")])), step(9, json!([mqtt("t")]))]}),
+        "steps[1].after_s: 9 is not later",
+    );
+    check(json!({"steps": [step(604_801, json!([mqtt("t")]))]}), "steps[0].after_s: 604801 is more");
+    check(json!({"steps": [step(0, json!([mqtt("a/#")]))]}), "steps[0].to[0].topic: \"a/#\" has a wildcard");
+    check(json!({"steps": [step(0, json!([mqtt("t"), mqtt("t")]))]}), "steps[0].to[1]: it is there twice");
+    check(json!({"steps": [step(0, json!([{"channel": "webhook", "webhook": " "}]))]}), "steps[0].to[0].webhook: ");
+    check(json!({"steps": [step(0, json!([{"channel": "pigeon"}]))]}), "unknown variant `pigeon`");
+    check(json!({"applies": {"severity_at_least": 0}}), "applies.severity_at_least: 0 is not from 1 to 1000");
+    check(json!({"window_s": 604_801}), "window_s: 604801 is more");
 }
 
 #[test]

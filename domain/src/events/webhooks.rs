@@ -30,6 +30,8 @@ pub enum WebhookEntity {
     PromptAlias,
     /// A warning of a detection rule: it is raised (created) and cleared (deleted). MLflow knows no such thing.
     Warning,
+    /// A notice of alarms and warnings that a policy sends to this webhook by name. MLflow knows no such thing.
+    Notice,
 }
 
 /// What happened to it.

@@ -117,7 +117,7 @@ fn collect(event: &Event, keys: &mut Keys) {
         Event::DeploymentRetired(e) => { keys.add(Kind::Deployment, e.deployment.as_str()); }
         Event::PredictionMade(e) => { keys.add(Kind::Deployment, e.deployment.as_str()); }
         Event::EquipmentDefined(_) | Event::SignalDefined(_) | Event::CalibrationPerformed(_) | Event::InputQuarantined(_)
-        | Event::QuarantineReleased(_) | Event::FileAttached(_) | Event::PackageImported(_) | Event::DictionaryEntryDefined(_) | Event::DictionaryEntryRemoved(_) | Event::DiagnosisGiven(_) | Event::WarningRaised(_) | Event::WarningCleared(_) | Event::DiscrepancyResolved(_) | Event::PersonRegistered(_) | Event::CustomerRegistered(_) | Event::RetentionApplied(_) => {}
+        | Event::QuarantineReleased(_) | Event::FileAttached(_) | Event::PackageImported(_) | Event::DictionaryEntryDefined(_) | Event::DictionaryEntryRemoved(_) | Event::NoticePolicySet(_) | Event::NoticePolicyRemoved(_) | Event::NoticeSent(_) | Event::NoticeFailed(_) | Event::NoticeAcknowledged(_) | Event::DiagnosisGiven(_) | Event::WarningRaised(_) | Event::WarningCleared(_) | Event::DiscrepancyResolved(_) | Event::PersonRegistered(_) | Event::CustomerRegistered(_) | Event::RetentionApplied(_) => {}
         Event::MaintenancePlanDefined(_) | Event::MaintenancePlanRetired(_) | Event::PartDefined(_) | Event::PartsReceived(_) | Event::PartsCounted(_) | Event::PartsOrdered(_)
         | Event::ShiftPatternDefined(_) | Event::ShiftStarted(_) | Event::ShiftHandedOver(_) | Event::ShiftTakenOver(_) | Event::ControlLimitsFrozen(_) => {}
         // The life of runs and datasets is decided where they are kept.

@@ -14,6 +14,7 @@ pub mod genealogy;
 mod genealogy_fold;
 pub mod latest;
 pub mod models;
+pub mod notices;
 pub mod people;
 mod places;
 pub mod privacy;

@@ -314,6 +314,11 @@ impl Webhooks {
         })
     }
 
+    /// Sends a message to a webhook once.
+    pub(crate) async fn attempt(&self, webhook: &Webhook, message: &Message) -> Result<Answer, SendError> {
+        self.shelf.attempt(webhook, message).await
+    }
+
     /// Begins to send, until it is stopped.
     pub fn start(&self, stop: CancellationToken) {
         tokio::spawn(supervise(self.clone(), stop));

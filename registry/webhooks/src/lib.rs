@@ -1,7 +1,7 @@
 //! Webhooks: who is told what happens in the registry and which warnings are raised, and how each message gets there.
 //!
 //! What it does: it decides the commands that make, change and delete webhooks; it follows the log, and sends each of them a message for each event that it asked for,
-//! in MLflow's form and signed as MLflow signs.
+//! in MLflow's form and signed as MLflow signs. Notices of alarms it sends to the one that is named, when it is told to ([`Webhooks::tell`]).
 //!
 //! What it does not do: it serves no address.
 //!
@@ -26,9 +26,11 @@ mod facade;
 mod secrets;
 mod sender;
 mod state;
+mod tell;
 #[cfg(test)]
 mod testing;
 
 pub use error::WebhookError;
 pub use facade::{Change, Folders, MAX_WEBHOOKS, NewWebhook, Options, TestResult, Webhooks};
 pub use state::{Delivered, DeliveryState, Failing};
+pub use tell::{NOTICES, NotTold};

@@ -23,7 +23,7 @@ pub const TIMESTAMP_HEADER: &str = "X-MLflow-Timestamp";
 pub const POSITION_HEADER: &str = "X-Millwright-Position";
 
 /// Every trigger there is, in the order of the entities.
-pub const TRIGGERS: [WebhookTrigger; 16] = {
+pub const TRIGGERS: [WebhookTrigger; 17] = {
     use WebhookAction::{Created, Deleted, Set};
     use WebhookEntity as E;
     const fn on(entity: WebhookEntity, action: WebhookAction) -> WebhookTrigger {
@@ -46,6 +46,7 @@ pub const TRIGGERS: [WebhookTrigger; 16] = {
         on(E::PromptAlias, Deleted),
         on(E::Warning, Created),
         on(E::Warning, Deleted),
+        on(E::Notice, Created),
     ]
 };
 
@@ -62,6 +63,7 @@ pub const fn entity_name(entity: WebhookEntity) -> &'static str {
         WebhookEntity::PromptVersionTag => "prompt_version_tag",
         WebhookEntity::PromptAlias => "prompt_alias",
         WebhookEntity::Warning => "warning",
+        WebhookEntity::Notice => "notice",
     }
 }
 
@@ -166,6 +168,14 @@ fn example(trigger: WebhookTrigger) -> Value {
         }
         (E::PromptAlias, A::Deleted) => json!({ "name": "example_prompt", "alias": "example_alias" }),
         (E::PromptAlias, _) => json!({ "name": "example_prompt", "alias": "example_alias", "version": "1" }),
+        (E::Notice, _) => json!({
+            "notice": "example_notice",
+            "group": "example_group",
+            "step": 1,
+            "asset": "example_asset",
+            "text": { "zh": "示例", "en": "example" },
+            "positions": [17],
+        }),
         (E::Warning, A::Deleted) => {
             json!({ "warning": "example_warning", "rule": "example_rule", "asset": "example_asset", "by": "calm" })
         }

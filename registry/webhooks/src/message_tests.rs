@@ -54,6 +54,7 @@ fn each_trigger_has_an_example() {
         prompt_alias.deleted ["alias", "name"]
         warning.created ["asset", "evidence", "horizon_s", "mode", "revision", "rule", "warning"]
         warning.deleted ["asset", "by", "rule", "warning"]
+        notice.created ["asset", "group", "notice", "positions", "step", "text"]
     "#]]
     .assert_eq(&text);
 }
