@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use connectors::ingest::{IngestError, MAX_BATCH_READINGS};
+use domain::events::{is_done, is_own};
 use eventlog::frames::{Reading, StatusCode as Quality, Value as ReadingValue};
 use eventlog::{AppendCondition, EventId};
 use jiff::Timestamp;
@@ -24,12 +25,6 @@ pub const MAX_EVENTS: usize = 1000;
 
 /// The most readings in one request: one frame.
 pub const MAX_READINGS: usize = MAX_BATCH_READINGS;
-
-/// The types that Millwright says itself, by their beginnings.
-const OWN_TYPES: [&str; 5] = ["model.", "deployment.", "prediction.", "input.", "notice."];
-
-/// The types that are said together with what they say being done: nobody reports them.
-const DONE_TYPES: [&str; 3] = ["subject.", "legal_hold.", "retention."];
 
 /// An event that happened.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -134,12 +129,12 @@ pub async fn report(
     Json(OneOrMany(reports)): Json<OneOrMany<EventReport>>,
 ) -> Result<(StatusCode, axum::Json<Logged>), Problem> {
     caller.must(Permission::WriteEvents)?;
-    if reports.iter().any(|report| OWN_TYPES.iter().any(|own| report.r#type.starts_with(own))) {
+    if reports.iter().any(|report| is_own(&report.r#type)) {
         // What the registry and the intake say themselves is said with checks: no gate, no approval and no digest is asked of an event that is reported. That is for
         // those who manage the log, for example to move a history.
         caller.must(Permission::ManageLog)?;
     }
-    if let Some(report) = reports.iter().find(|report| DONE_TYPES.iter().any(|own| report.r#type.starts_with(own))) {
+    if let Some(report) = reports.iter().find(|report| is_done(&report.r#type)) {
         let elsewhere =
             "is not reported but done: through /api/v1/erasures, /api/v1/legal-holds, or by a retention class";
         return Err(Problem::invalid("type", format!("{} {elsewhere}", report.r#type)));

@@ -27,6 +27,7 @@ pub mod weaving;
 pub mod webhooks;
 
 mod examples;
+mod own;
 mod subjects;
 
 #[cfg(test)]
@@ -43,6 +44,7 @@ pub use intake::*;
 pub use maintenance::*;
 pub use models::*;
 pub use notices::*;
+pub use own::{is_done, is_own};
 pub use people::*;
 pub use plant::*;
 pub use privacy::*;

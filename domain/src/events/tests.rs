@@ -290,3 +290,37 @@ fn a_dictionary_entry_that_says_nothing_or_too_much_names_the_field() {
     check(short(&"n".repeat(17), "nozzle"), "longer than 16 characters");
     check(serde_json::json!({"kind": "homophone"}), "unknown variant `homophone`");
 }
+
+#[test]
+fn a_kind_of_event_is_reported_by_people_and_machines_or_said_by_millwright_alone() {
+    let mut reported: Vec<&str> = Event::TYPES
+        .iter()
+        .filter(|(name, _)| !is_own(name) && !is_done(name))
+        .filter_map(|(name, _)| name.split_once('.').map(|(kind, _)| kind))
+        .collect();
+    reported.dedup();
+    expect![[r#"
+        equipment
+        asset
+        signal
+        order
+        lot
+        weaving
+        alarm
+        fault
+        work_order
+        maintenance_plan
+        part
+        shift
+        inspection
+        nonconformance
+        control_limits
+        person
+        customer
+        article
+        file
+        dictionary
+        notice_policy
+    "#]]
+    .assert_eq(&(reported.join("\n") + "\n"));
+}

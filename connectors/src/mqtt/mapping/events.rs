@@ -1,15 +1,13 @@
 //! Business events in a message.
 
 use domain::Event;
+use domain::events::{is_done, is_own};
 use eventlog::NewEvent;
 use jiff::Timestamp;
 use projections::{Meta, seal};
 use serde_json::Value as Json;
 
 use super::{Decoded, Fault, MAX_MESSAGE_ITEMS, Route};
-
-/// What only Millwright itself says: its own inputs, models and their predictions. A machine that could say it could deploy models.
-const OWN_TYPES: [&str; 5] = ["input.", "discrepancy.", "model.", "deployment.", "prediction."];
 
 /// The longest name of an event in its source, in bytes.
 const MAX_EXTERNAL_ID_BYTES: usize = 512;
@@ -50,7 +48,7 @@ fn event(source: &str, route: &Route, item: &Json) -> Result<NewEvent, Fault> {
         Some(other) => Err(Fault::new(field, format!("{other} is not a text"))),
     };
     let event_type = text("type")?.ok_or_else(|| Fault::new("type", "an event needs a type"))?;
-    if OWN_TYPES.iter().any(|own| event_type.starts_with(own)) {
+    if is_own(event_type) || is_done(event_type) {
         return Err(Fault::new("type", format!("{event_type:?} is said by Millwright itself only")));
     }
     let current = Event::TYPES.iter().find(|(known, _)| *known == event_type).map(|(_, version)| *version);
