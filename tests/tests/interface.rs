@@ -288,7 +288,7 @@ async fn each_role_may_do_what_it_is_for() -> anyhow::Result<()> {
     // What the registry says with checks is not simply reported: who works at the machines removes no gate.
     let removed = json!({"type": "gate.removed", "data": {}});
     assert_eq!(with("operator").post("/api/v1/events", &removed).await?.0.as_u16(), 403);
-    assert_eq!(with("admin").post("/api/v1/events", &removed).await?.0.as_u16(), 422, "it has no data");
+    assert_eq!(with("admin").post("/api/v1/events", &removed).await?.0.as_u16(), 400, "it has no data");
 
     // The token's name is the record's actor.
     let log = with("auditor").get("/api/v1/log?type=lot.created").await?;
