@@ -52,12 +52,12 @@ pub(super) fn run(handover: &Handover) {
     }
 }
 
-/// Puts an append into the queue, or orders and writes it here where that takes less time than to wake a committer and be woken by it: nobody is before it, the disk synced
-/// quickly of late, and it is small. `Err` when the log is closed.
+/// Puts an append into the queue, or orders and writes it here where that takes less time than to wake a committer and be woken by it: nobody is before it, nobody shared a
+/// batch of late, the disk synced quickly, and it is small. `Err` when the log is closed.
 pub(super) fn submit(call: Box<Call>, answer: Answer, handover: &Handover) -> Result<(), Closed> {
     let bytes = call.drafts.bytes;
     let here = |sequencer: &Sequencer, writer: &Writer| {
-        bytes <= MAX_BYTES_HERE && writer.quick_syncs >= QUICK_SYNCS && sequencer.has_room(bytes)
+        bytes <= MAX_BYTES_HERE && writer.lone_batches >= LONE_BATCHES && sequencer.has_room(bytes)
     };
     let command = Command::Append(call, answer);
     let Some(mut sequencer) = handover.idle(here) else { return handover.push(command) };
@@ -75,8 +75,9 @@ const MAX_BYTES_HERE: usize = 64 * 1024;
 /// A write and sync that take no longer are quick. A caller's thread, which has other tasks too, stands still for that time.
 const QUICK_SYNC: Duration = Duration::from_millis(1);
 
-/// After so many quick syncs in a row callers write themselves; after one that is not, the committers do again.
-const QUICK_SYNCS: u32 = 4;
+/// After so many quick batches of a single call in a row a caller writes itself. After one that is slow, or that several callers share, the committers do again: sharing a sync is worth more
+/// than waking nobody.
+const LONE_BATCHES: u32 = 4;
 
 fn write(mut writer: Box<Writer>, batch: Batch, handover: &Handover) {
     writer.write(&batch);
@@ -108,8 +109,8 @@ pub(super) struct Writer {
     pub(super) tree: Arc<Mutex<Tree>>,
     /// Why the log takes nothing more, once a write has failed.
     pub(super) poison: Poison,
-    /// How many of the last syncs were quick, one after the other.
-    pub(super) quick_syncs: u32,
+    /// How many of the last batches were a single call's and quick, one after the other.
+    pub(super) lone_batches: u32,
 }
 
 impl Writer {
@@ -122,8 +123,8 @@ impl Writer {
         let begun = Instant::now();
         match batch.write(durable) {
             Ok(()) => {
-                let quick = begun.elapsed() <= QUICK_SYNC;
-                self.quick_syncs = if quick { self.quick_syncs.saturating_add(1) } else { 0 };
+                let lone = batch.waiting.len() == 1 && begun.elapsed() <= QUICK_SYNC;
+                self.lone_batches = if lone { self.lone_batches.saturating_add(1) } else { 0 };
                 if let Some((tail, tree)) = batch.after.as_ref().filter(|(tail, _)| *tail > durable) {
                     // Ordering: who sees the new tail sees the metadata that are below it.
                     self.store.set_metadata(&batch.metadata);

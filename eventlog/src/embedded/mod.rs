@@ -222,7 +222,7 @@ impl EmbeddedLog {
             leaf: Vec::new(),
             key: Vec::new(),
         };
-        let writer = Writer { store: Arc::clone(&store), announce, tree: Arc::clone(&tree), poison, quick_syncs: 0 };
+        let writer = Writer { store: Arc::clone(&store), announce, tree: Arc::clone(&tree), poison, lone_batches: 0 };
         let handover = Arc::new(Handover::new(sequencer, writer));
         let background = Background {
             folder,
