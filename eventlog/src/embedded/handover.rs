@@ -2,8 +2,8 @@
 //!
 //! There are two roles. Who has the [`Sequencer`] orders: it admits what waits and gives it places. Who has the [`Writer`] writes and syncs one batch.
 //! A thread takes the sequencer, gathers a batch until the writer is free, takes the writer, and puts the sequencer back before it writes; so the other
-//! thread orders the next batch while this one is being synced. A caller that finds both roles free and nobody before it takes them itself, where the
-//! disk syncs in less time than it takes to wake a thread and be woken by it.
+//! thread orders the next batch while this one is being synced. A caller that finds both roles free and nobody before it may take them
+//! itself; [`super::committer::submit`] says when.
 //!
 //! It is one lock and two condition variables, no lock-free code of our own. What is in its `Option` is free; who took it out has the role. Threads
 //! without a role wait for work; who has the sequencer waits for the writer, and at the end the one that closes the log waits for both.

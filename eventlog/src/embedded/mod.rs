@@ -3,8 +3,8 @@
 //! **How an append becomes durable.** The caller's task checks, hashes and encodes the events. A committer thread takes whatever waits, checks
 //! idempotency and conditions, gives positions, revisions, record time and leaf digests, writes everything as one batch with one `write` and
 //! one `fdatasync`, and only then moves the tail and answers. Many appends share one sync (group commit), and a second committer thread gathers
-//! the next batch meanwhile: its answers rest on what is still being synced, and are given after a sync of their own. A small append that meets nobody is
-//! ordered and written by its caller, in the same way, as long as syncs take less than a millisecond: its thread stands still for that time.
+//! the next batch meanwhile: its answers rest on what is still being synced, and are given after a sync of their own. A small append that meets nobody,
+//! after others that met nobody, is ordered and written by its caller, in the same way, as long as syncs take less than a millisecond: its thread stands still for that time.
 //!
 //! **What each crash loses.**
 //! - *The process dies or is killed* (kill -9): nothing that was acknowledged. An append that was not answered may be there entirely or not at all.

@@ -210,6 +210,31 @@ async fn conditions_see_what_is_on_its_way_and_answers_wait_for_it() {
 }
 
 #[tokio::test]
+async fn who_shared_a_batch_of_late_leaves_the_writing_to_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let (log, gate) = gated(directory.path());
+    gate.state.lock().unwrap().instant = true;
+    let (first, behind) = in_flight(&log, &gate).await;
+    gate.open(false);
+    for append in std::iter::once(first).chain(behind) {
+        let _ = append.await.unwrap().unwrap();
+    }
+    let mut by_itself = async |number: u64| {
+        let _ = append(&log, number..number + 1).await;
+        gate.state.lock().unwrap().by == Some(std::thread::current().id())
+    };
+    for number in 1_000..1_004 {
+        assert!(!by_itself(number).await, "{number}");
+    }
+    // It had been the sharing: alone again, it writes itself as soon as some syncs in a row were quick.
+    let mut number = 2_000;
+    while !by_itself(number).await {
+        number += 1;
+        assert!(number < 100_000, "every append went over to another thread");
+    }
+}
+
+#[tokio::test]
 async fn a_failed_sync_refuses_everything_behind_it() {
     let directory = tempfile::tempdir().unwrap();
     let (log, gate) = gated(directory.path());

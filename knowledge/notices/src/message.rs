@@ -97,8 +97,8 @@ fn listed(due: &Due, words: fn(&Text) -> &str, severity: &str, more: &str) -> St
     for cause in due.waiting.iter().take(MOST_LISTED) {
         let rank = cause.severity.map_or_else(String::new, |value| format!(", {severity} {value}"));
         // Writing to a string does not fail.
-        let _ =
-            writeln!(lines, "- {} {} {} ({}{rank})", cause.asset, cause.code, plain(words(&cause.text)), cause.time);
+        let (words, time) = (plain(words(&cause.text)), to_the_second(cause.time));
+        let _ = writeln!(lines, "- {} {} {words} ({time}{rank})", cause.asset, cause.code);
     }
     match due.waiting.len().saturating_sub(MOST_LISTED) {
         0 => {}
@@ -115,7 +115,7 @@ fn chinese(due: &Due) -> String {
         "{}：{}\n自 {} 起无人确认，第 {} 级通知（策略 {}）。\n本组共 {} 个报警，未确认：\n{}\n日志位置：{}\n报警组：{}\n确认后不再升级。\n",
         due.place,
         plain(due.first_up.text.any_zh()),
-        due.since,
+        to_the_second(due.since),
         notice.step,
         notice.policy,
         notice.alarms,
@@ -131,7 +131,7 @@ fn english(due: &Due) -> String {
         "{}: {}\nNobody has acknowledged since {}; this is step {} of the policy {}.\nAlarms in this group: {}. Not acknowledged:\n{}\nLog positions: {}\nGroup: {}\nOnce it is acknowledged, nobody else is told.\n",
         due.place,
         plain(due.first_up.text.any()),
-        due.since,
+        to_the_second(due.since),
         notice.step,
         notice.policy,
         notice.alarms,
@@ -139,6 +139,11 @@ fn english(due: &Due) -> String {
         positions(&notice.positions),
         due.group,
     )
+}
+
+/// As people read it.
+fn to_the_second(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 fn positions(positions: &[u64]) -> String {
