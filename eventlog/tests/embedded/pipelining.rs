@@ -219,7 +219,7 @@ async fn who_shared_a_batch_of_late_leaves_the_writing_to_others() {
     for append in std::iter::once(first).chain(behind) {
         let _ = append.await.unwrap().unwrap();
     }
-    let mut by_itself = async |number: u64| {
+    let by_itself = async |number: u64| {
         let _ = append(&log, number..number + 1).await;
         gate.state.lock().unwrap().by == Some(std::thread::current().id())
     };
