@@ -1,20 +1,27 @@
-//! Finding texts by what they mean: an [`Embedder`] makes a vector of a text, an exact scan finds the nearest ones, and a follower keeps the vectors up
-//! with the documents away from their writing.
+//! Finding texts by what they mean: an [`Embedder`] makes a vector of a text, a scan finds the nearest ones (of all, or above 100,000 of the
+//! lists that are near), and a follower keeps the vectors up with the documents away from their writing.
 //!
 //! Invariants:
 //! - Vectors of different models, or of the same one with other settings, are never compared: every index and every file names its model.
 //! - A vector depends on the model and the text alone. An index that is built anew from the same documents has the same digest.
-//! - A question at a position sees the versions that were valid there, and no others.
+//! - A question at a position sees the versions that were valid there, and no others. What lists leave out is all that an answer may lack.
+//! - Lists depend on the rows and their order, and on nothing random; no digest depends on them.
 //! - Whoever writes documents never waits for a vector. How far vectors reach is said, not guessed ([`Vectors::reach`]).
 
+mod best;
 mod follow;
 mod index;
+mod lists;
 mod rows;
 mod scan;
 
 #[cfg(test)]
 #[path = "vectors/tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "vectors/lists_tests.rs"]
+mod lists_tests;
 
 pub use follow::{Batch, Change, Vectors};
 pub use index::{Near, VectorIndex};

@@ -2,11 +2,12 @@
 //! has changed since, makes the vectors that are missing, and says how far it has come.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use parking_lot::RwLock;
+use parking_lot::{RwLock, RwLockWriteGuard};
 
-use super::index::{Near, VectorIndex, digest_of};
+use super::index::{LISTING, Listing, Near, VectorIndex, digest_of};
+use super::lists::Lists;
 use super::rows::Rows;
 use super::{Embedder, VectorError};
 
@@ -35,13 +36,43 @@ pub struct Batch {
 /// The vectors of an index of texts, with the model that makes them.
 pub struct Vectors {
     embedder: Arc<dyn Embedder>,
-    state: RwLock<State>,
+    state: Arc<RwLock<State>>,
 }
 
 struct State {
     index: VectorIndex,
     /// The first position that vectors do not cover.
     reach: u64,
+    /// Whether a thread trains lists.
+    training: bool,
+}
+
+/// How many rows may be placed into lists while questions wait.
+const PLACED_AT_ONCE: usize = 256;
+
+/// Trains the lists that are due, until none are or nobody wants them any more. Questions and rows go on meanwhile: what is needed of the rows is copied in
+/// short stretches, and the last few rows are placed when the lists come into use.
+fn train(state: &Weak<RwLock<State>>) -> Option<()> {
+    loop {
+        let (due, width) = {
+            let held = state.upgrade()?;
+            let mut state = held.write();
+            let due = state.index.due();
+            state.training = due.is_some();
+            (due?, state.index.width())
+        };
+        let copy = |part| state.upgrade()?.read().index.directions(part);
+        let mut lists = Lists::train(due, width, &copy)?;
+        loop {
+            let held = state.upgrade()?;
+            let count = held.read().index.texts();
+            if lists.placed() + PLACED_AT_ONCE >= count {
+                held.write().index.list(lists);
+                break;
+            }
+            lists.catch_up(count, PLACED_AT_ONCE, &copy)?;
+        }
+    }
 }
 
 impl Vectors {
@@ -50,11 +81,44 @@ impl Vectors {
     /// # Errors
     /// [`VectorError`].
     pub fn open(embedder: Arc<dyn Embedder>, path: Option<&Path>) -> Result<Self, VectorError> {
+        Self::with_lists(embedder, path, LISTING)
+    }
+
+    /// As [`open`](Self::open), but with lists of other sizes.
+    pub(super) fn with_lists(
+        embedder: Arc<dyn Embedder>,
+        path: Option<&Path>,
+        listing: Listing,
+    ) -> Result<Self, VectorError> {
         let rows = match path {
             Some(path) => Rows::open(path, embedder.identity(), embedder.dimensions())?,
             None => Rows::in_memory(embedder.dimensions()),
         };
-        Ok(Self { embedder, state: RwLock::new(State { index: VectorIndex::new(rows), reach: 0 }) })
+        let index = VectorIndex::with_lists(rows, listing);
+        let state = Arc::new(RwLock::new(State { index, reach: 0, training: false }));
+        let vectors = Self { embedder, state };
+        vectors.train_where_due(vectors.state.write());
+        Ok(vectors)
+    }
+
+    /// Lets a thread train the lists that as many rows want; questions look at all vectors, or at the former lists, until they are there.
+    fn train_where_due(&self, mut state: RwLockWriteGuard<'_, State>) {
+        if state.training || state.index.due().is_none() {
+            return;
+        }
+        state.training = true;
+        drop(state);
+        let own = Arc::downgrade(&self.state);
+        let started = std::thread::Builder::new().name("vector-lists".to_owned()).spawn(move || train(&own));
+        if let Err(error) = started {
+            tracing::warn!(%error, "no thread trains lists of vectors; searches are slower until one can");
+            self.state.write().training = false;
+        }
+    }
+
+    /// How many lists there are; none where every vector is looked at.
+    pub fn lists(&self) -> usize {
+        self.state.read().index.lists()
     }
 
     /// The model's identity.
@@ -110,7 +174,9 @@ impl Vectors {
             if !self.state.read().index.knows(&digest)
                 && let Some(vector) = self.embedder.document(&change.text)?
             {
-                self.state.write().index.learn(digest, &vector)?;
+                let mut state = self.state.write();
+                state.index.learn(digest, &vector)?;
+                self.train_where_due(state);
             }
         }
         let mut state = self.state.write();

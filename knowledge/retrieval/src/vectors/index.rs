@@ -1,10 +1,12 @@
 //! Which versions have which vector, and the nearest ones at a position.
 
-use std::cmp::{Ordering, Reverse};
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::HashMap;
+use std::ops::Range;
 
 use sha2::{Digest as _, Sha256};
 
+use super::best::{Best, Scored};
+use super::lists::{self, Directions, Lists};
 use super::rows::{Row, Rows, TextDigest};
 use super::{VectorError, scan};
 
@@ -13,6 +15,26 @@ const SHARED_FROM: usize = 50_000;
 
 /// The most threads of a scan.
 const MOST_THREADS: usize = 4;
+
+/// When a question looks at lists, and at how much of them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Listing {
+    /// Above this many vectors a question looks at the lists that are near to it, and not at all vectors.
+    pub above: usize,
+    /// How many rows that are valid at its position it looks at, at least.
+    pub looked_at: usize,
+}
+
+pub(super) const LISTING: Listing = Listing { above: 100_000, looked_at: 10_000 };
+
+/// How many valid rows a question looks at, at least, for each one that it wants.
+const LOOKED_AT_FOR_EACH: usize = 50;
+
+/// Of one row in so many it is asked whether it is valid, to know how many of those looked at are.
+const ASKED_OF: usize = 8;
+
+/// A question that has looked at this share of all rows and has not enough looks at all.
+const MOST_SHARE: usize = 4;
 
 /// A version that has a vector.
 #[derive(Clone, Debug)]
@@ -42,24 +64,8 @@ pub struct VectorIndex {
     by_key: HashMap<String, u32>,
     /// By row, the version that got it last.
     last: Vec<Option<u32>>,
-}
-
-/// A row with how near it is; the greater is the better one, of equal ones the later.
-#[derive(PartialEq)]
-struct Scored(f32, u32);
-
-impl Eq for Scored {}
-
-impl PartialOrd for Scored {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Scored {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.total_cmp(&other.0).then(self.1.cmp(&other.1))
-    }
+    lists: Option<Lists>,
+    listing: Listing,
 }
 
 pub(super) fn digest_of(text: &str) -> TextDigest {
@@ -70,7 +76,12 @@ pub(super) fn digest_of(text: &str) -> TextDigest {
 impl VectorIndex {
     /// No version has a vector yet; the rows may be known from before.
     pub fn new(rows: Rows) -> Self {
-        Self { rows, holders: Vec::new(), by_key: HashMap::new(), last: Vec::new() }
+        Self::with_lists(rows, LISTING)
+    }
+
+    /// As [`new`](Self::new), but with lists of other sizes.
+    pub(super) fn with_lists(rows: Rows, listing: Listing) -> Self {
+        Self { rows, holders: Vec::new(), by_key: HashMap::new(), last: Vec::new(), lists: None, listing }
     }
 
     /// How many versions have a vector.
@@ -94,7 +105,14 @@ impl VectorIndex {
 
     pub(super) fn learn(&mut self, text: TextDigest, vector: &[f32]) -> Result<(), VectorError> {
         if !self.knows(&text) {
-            self.rows.add(text, vector)?;
+            let row = self.rows.add(text, vector)?;
+            // Rows that were there before the lists are placed when these come.
+            let placed = self.lists.as_ref().map(Lists::placed).and_then(|placed| Row::try_from(placed).ok());
+            if placed == Some(row)
+                && let (Some(lists), Some((bytes, _))) = (&mut self.lists, self.rows.get(row))
+            {
+                lists.place(bytes);
+            }
         }
         Ok(())
     }
@@ -136,38 +154,43 @@ impl VectorIndex {
         std::iter::successors(get(self.last.get(row).copied().flatten()), move |holder| get(holder.next))
     }
 
-    /// The nearest versions that were valid at the position, the nearest first; of equal ones the later first. Every vector is looked at.
+    fn is_valid(&self, row: Row, position: u64) -> bool {
+        usize::try_from(row).is_ok_and(|row| self.holders_of(row).any(|holder| holder.valid_at(position)))
+    }
+
+    /// The nearest versions that were valid at the position, the nearest first; of equal ones the later first. Up to 100,000 vectors every one is looked
+    /// at; of more, those in the lists that are near to the question: few of the nearest may be missing, and what is answered is valid, and its similarity
+    /// the true one.
     ///
     /// # Errors
     /// [`VectorError`] when the question is no vector of this length.
     pub fn nearest(&self, question: &[f32], position: u64, limit: usize) -> Result<Vec<Near>, VectorError> {
+        let (numbers, step) = self.question(question)?;
+        let listed = self.lists.as_ref().and_then(|lists| self.listed(lists, &numbers, position, limit));
+        let best = listed.unwrap_or_else(|| self.all_scanned(&numbers, position, limit));
+        Ok(self.versions(best, step, position, limit))
+    }
+
+    /// As [`nearest`](Self::nearest), and every vector is looked at, however many there are.
+    ///
+    /// # Errors
+    /// As [`nearest`](Self::nearest).
+    pub fn nearest_of_all(&self, question: &[f32], position: u64, limit: usize) -> Result<Vec<Near>, VectorError> {
+        let (numbers, step) = self.question(question)?;
+        Ok(self.versions(self.all_scanned(&numbers, position, limit), step, position, limit))
+    }
+
+    fn question(&self, question: &[f32]) -> Result<(Vec<i16>, f32), VectorError> {
         if question.len() != self.rows.dimensions() {
             return Err(VectorError::Length { given: question.len(), expected: self.rows.dimensions() });
         }
-        let (numbers, step) = scan::question(question).ok_or(VectorError::NoDirection)?;
-        let count = self.rows.len().min(self.last.len());
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
-        let threads = if count < SHARED_FROM { 1 } else { threads };
-        let share = count.div_ceil(threads).max(1);
-        let parts: Vec<std::ops::Range<usize>> =
-            (0..threads).map(|part| (part * share).min(count)..((part + 1) * share).min(count)).collect();
-        let mut best: Vec<Scored> = if threads == 1 {
-            parts.into_iter().flat_map(|part| self.scanned(part, &numbers, position, limit)).collect()
-        } else {
-            std::thread::scope(|scope| {
-                let numbers = &numbers;
-                let running: Vec<_> = parts
-                    .into_iter()
-                    .map(|part| scope.spawn(move || self.scanned(part, numbers, position, limit)))
-                    .collect();
-                running
-                    .into_iter()
-                    .flat_map(|part| part.join().unwrap_or_else(|reason| std::panic::resume_unwind(reason)))
-                    .collect()
-            })
-        };
+        scan::question(question).ok_or(VectorError::NoDirection)
+    }
+
+    /// The versions of the best rows, the best first.
+    fn versions(&self, mut best: Vec<Scored>, step: f32, position: u64, limit: usize) -> Vec<Near> {
         best.sort_unstable_by(|a, b| b.cmp(a));
-        let mut near = Vec::with_capacity(limit);
+        let mut near = Vec::with_capacity(limit.min(best.len()));
         for Scored(score, row) in best {
             let Ok(row) = usize::try_from(row) else { continue };
             let valid = self.holders_of(row).filter(|holder| holder.valid_at(position));
@@ -177,33 +200,109 @@ impl VectorIndex {
                 break;
             }
         }
-        Ok(near)
+        near
+    }
+
+    /// The best rows of the lists that are near to the question; `None` where they may not be enough, so that all rows are to be looked at.
+    fn listed(&self, lists: &Lists, question: &[i16], position: u64, limit: usize) -> Option<Vec<Scored>> {
+        let wanted = self.listing.looked_at.max(limit.saturating_mul(LOOKED_AT_FOR_EACH));
+        let mut best = Best::new(limit);
+        let (mut seen, mut valid) = (0, 0);
+        for list in lists.nearest_first(question) {
+            for row in list {
+                let Some((bytes, step)) = self.rows.get(*row) else { continue };
+                if seen % ASKED_OF == 0 && self.is_valid(*row, position) {
+                    valid += ASKED_OF;
+                }
+                seen += 1;
+                best.offer(Scored(scan::score(question, bytes, step), *row), || self.is_valid(*row, position));
+            }
+            if valid >= wanted && best.is_full() {
+                return Some(best.into_vec());
+            }
+            if seen > self.rows.len() / MOST_SHARE {
+                break;
+            }
+        }
+        None
+    }
+
+    /// The best of all rows, in as many threads as are worth it.
+    fn all_scanned(&self, numbers: &[i16], position: u64, limit: usize) -> Vec<Scored> {
+        let count = self.rows.len().min(self.last.len());
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+        let threads = if count < SHARED_FROM { 1 } else { threads };
+        let share = count.div_ceil(threads).max(1);
+        let parts: Vec<Range<usize>> =
+            (0..threads).map(|part| (part * share).min(count)..((part + 1) * share).min(count)).collect();
+        if threads == 1 {
+            return parts.into_iter().flat_map(|part| self.scanned(part, numbers, position, limit)).collect();
+        }
+        std::thread::scope(|scope| {
+            let running: Vec<_> = parts
+                .into_iter()
+                .map(|part| scope.spawn(move || self.scanned(part, numbers, position, limit)))
+                .collect();
+            running
+                .into_iter()
+                .flat_map(|part| part.join().unwrap_or_else(|reason| std::panic::resume_unwind(reason)))
+                .collect()
+        })
     }
 
     /// The best rows of a stretch that a valid version has.
-    fn scanned(&self, part: std::ops::Range<usize>, question: &[i16], position: u64, limit: usize) -> Vec<Scored> {
+    fn scanned(&self, part: Range<usize>, question: &[i16], position: u64, limit: usize) -> Vec<Scored> {
         let (bytes, steps) = self.rows.all();
-        let width = scan::padded(self.rows.dimensions());
+        let width = self.width();
         let bytes = bytes.get(part.start * width..part.end * width).unwrap_or_default();
         let steps = steps.get(part.clone()).unwrap_or_default();
-        let mut best: BinaryHeap<Reverse<Scored>> = BinaryHeap::with_capacity(limit + 1);
+        let mut best = Best::new(limit);
         for ((row, bytes), step) in part.zip(bytes.chunks_exact(width)).zip(steps) {
-            #[expect(clippy::cast_precision_loss, reason = "seven digits of a similarity are enough")]
-            let score = scan::dot(question, bytes) as f32 * step;
-            let Ok(number) = u32::try_from(row) else { break };
-            let scored = Scored(score, number);
-            let full = best.len() >= limit;
-            if full && best.peek().is_none_or(|Reverse(least)| scored < *least) {
-                continue;
-            }
-            if self.holders_of(row).any(|holder| holder.valid_at(position)) {
-                best.push(Reverse(scored));
-                if full {
-                    best.pop();
-                }
-            }
+            let Ok(row) = Row::try_from(row) else { break };
+            best.offer(Scored(scan::score(question, bytes, *step), row), || self.is_valid(row, position));
         }
-        best.into_iter().map(|Reverse(scored)| scored).collect()
+        best.into_vec()
+    }
+
+    /// How many of the first rows are to be trained on for lists; `None` where none are needed, or the lists are as good.
+    pub(super) fn due(&self) -> Option<usize> {
+        let due = lists::trained_at(self.rows.len(), self.listing.above)?;
+        self.lists.as_ref().is_none_or(|lists| lists.trained_on() < due).then_some(due)
+    }
+
+    /// A copy of the vectors of a stretch.
+    pub(super) fn directions(&self, part: Range<usize>) -> Option<Directions> {
+        let (bytes, steps) = self.rows.all();
+        let width = self.width();
+        let mut directions = Directions::new(width);
+        directions.extend(bytes.get(part.start * width..part.end * width)?, steps.get(part)?);
+        Some(directions)
+    }
+
+    /// The length of a padded row.
+    pub(super) fn width(&self) -> usize {
+        scan::padded(self.rows.dimensions())
+    }
+
+    /// From now on questions look at these lists; rows that came after them are placed first.
+    pub(super) fn list(&mut self, mut lists: Lists) {
+        if lists.catch_up(self.rows.len(), 0, &|part| self.directions(part)).is_some() {
+            self.lists = Some(lists);
+        }
+    }
+
+    /// Trains the lists that as many vectors want, and waits for them; whether there was anything to do.
+    pub fn train(&mut self) -> bool {
+        let Some(due) = self.due() else { return false };
+        if let Some(lists) = Lists::train(due, self.width(), &|part| self.directions(part)) {
+            self.list(lists);
+        }
+        true
+    }
+
+    /// How many lists there are; none where every vector is looked at.
+    pub fn lists(&self) -> usize {
+        self.lists.as_ref().map_or(0, Lists::len)
     }
 
     /// A digest of every version with its vector, whatever order they came in.

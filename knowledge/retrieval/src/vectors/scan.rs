@@ -62,3 +62,11 @@ pub(super) fn dot(question: &[i16], row: &[i8]) -> i32 {
     }
     sums.iter().sum()
 }
+
+/// How near a row is to a question, but for the length of the question's step.
+#[inline]
+pub(super) fn score(question: &[i16], row: &[i8], step: f32) -> f32 {
+    #[expect(clippy::cast_precision_loss, reason = "seven digits of a similarity are enough")]
+    let product = dot(question, row) as f32;
+    product * step
+}
