@@ -1,11 +1,11 @@
 //! How fast the nearest vectors are found, and how many of them, by looking at all and by lists: `cargo bench -p millwright-retrieval --bench vectors`.
 //! Vectors of 384 numbers of three kinds:
-//! - `real`: real ones with noise, where `MILLWRIGHT_VECTORS` names a file of them (32-bit numbers, little end first, 384 a text); questions are real ones
+//! - `real`: real ones with noise, much and little, where `MILLWRIGHT_VECTORS` names a file of them (32-bit numbers, little end first, 384 a text); questions are real ones
 //!   that nothing was made of;
 //! - `nested`: around texts within topics, a few topics with most of the texts;
 //! - `scattered`: around centres that have nothing to do with each other, as much noise as centre.
 //!
-//! Times as they were, and the least of five for each question (what other programs take is not in it); memory; training; of the nearest by all how many
+//! Times as they were, and the least of a few for each question (what other programs take is not in it); memory; training; of the nearest by all how many
 //! are among those by lists; and of the ten nearest of 10,000 by whole numbers how many are among the ten that bytes find.
 
 #![allow(
@@ -33,11 +33,14 @@ const DIMENSIONS: usize = 384;
 const CENTRES: usize = 2_000;
 const TOPICS: usize = 300;
 const TEXTS: usize = 20_000;
-const QUESTIONS: usize = 200;
+const QUESTIONS: usize = 100;
 const NEAREST: usize = 200;
 
 /// The most noise on each number beside a vector of length 1: the noise is then 0.59 long, and a cosine 0.86.
 const NOISE: f32 = 0.052;
+
+/// The noise of copies that hardly differ: a cosine of 0.98 at the most of it.
+const LITTLE_NOISE: f32 = 0.018;
 
 /// The same for scattered ones, whose centres have such numbers, too: a cosine of 0.71 to the centre.
 const SCATTER: f32 = 1.0 / 1.5;
@@ -85,17 +88,18 @@ fn nested(numbers: &mut Numbers) -> Kind {
     Kind { name: "nested", centres, asked: (0..QUESTIONS).map(|_| text(numbers)).collect(), noise: (0.0, NOISE) }
 }
 
-fn real() -> Option<Kind> {
+fn real(name: &'static str, noise: f32) -> Option<Kind> {
     let bytes = std::fs::read(std::env::var_os("MILLWRIGHT_VECTORS")?).unwrap();
     let all: Vec<f32> = bytes.as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four)).collect();
     let mut centres: Vec<Vec<f32>> = all.chunks_exact(DIMENSIONS).map(unit).collect();
     let asked = centres.split_off(centres.len() - QUESTIONS);
-    Some(Kind { name: "real", centres, asked, noise: (0.0, NOISE) })
+    Some(Kind { name, centres, asked, noise: (0.0, noise) })
 }
 
 fn main() {
     let mut numbers = Numbers(8);
-    let kinds = [real(), Some(nested(&mut numbers)), Some(scattered(&mut numbers))];
+    let (nested, scattered) = (nested(&mut numbers), scattered(&mut numbers));
+    let kinds = [real("real", NOISE), Some(scattered), real("real, little noise", LITTLE_NOISE), Some(nested)];
     for kind in kinds.into_iter().flatten() {
         filled(&kind, &mut numbers);
     }
@@ -136,11 +140,11 @@ fn measure(index: &mut VectorIndex, kind: &Kind, last: u64) {
         println!("{} lists, trained in {taken:.1} s, take {grown:.0} MiB", index.lists());
     }
     for (name, position) in [("newest", u64::MAX), ("half way", last / 2)] {
-        let all = asked(&format!("all, {name}"), kind, |question| index.nearest_of_all(question, position, NEAREST));
+        let all = asked(&format!("all, {name}"), kind, 2, |question| index.nearest_of_all(question, position, NEAREST));
         if index.lists() == 0 {
             continue;
         }
-        let listed = asked(&format!("lists, {name}"), kind, |question| index.nearest(question, position, NEAREST));
+        let listed = asked(&format!("lists, {name}"), kind, 8, |question| index.nearest(question, position, NEAREST));
         let share = |nearest| shared(&all, &listed, nearest);
         println!(
             "of the 10 nearest {:.4}, of the {NEAREST} nearest {:.4} are found by lists",
@@ -150,12 +154,17 @@ fn measure(index: &mut VectorIndex, kind: &Kind, last: u64) {
     }
 }
 
-/// Asks every question five times, and prints how long it took.
-fn asked(name: &str, kind: &Kind, ask: impl Fn(&[f32]) -> Result<Vec<Near>, VectorError>) -> Vec<Vec<Near>> {
+/// Asks every question a few times, and prints how long it took.
+fn asked(
+    name: &str,
+    kind: &Kind,
+    often: usize,
+    ask: impl Fn(&[f32]) -> Result<Vec<Near>, VectorError>,
+) -> Vec<Vec<Near>> {
     let (mut taken, mut least, mut answers) = (Vec::new(), Vec::new(), Vec::new());
     for question in &kind.asked {
         let mut times = Vec::new();
-        for _ in 0..5 {
+        for _ in 0..often {
             let begun = Instant::now();
             let near = ask(black_box(question)).unwrap();
             times.push(begun.elapsed().as_secs_f64() * 1e3);
@@ -168,7 +177,7 @@ fn asked(name: &str, kind: &Kind, ask: impl Fn(&[f32]) -> Result<Vec<Near>, Vect
         taken.extend(times);
     }
     percentiles(&format!("the {NEAREST} nearest by {name}"), taken);
-    percentiles("    the least of five", least);
+    percentiles(&format!("    the least of {often}"), least);
     answers
 }
 

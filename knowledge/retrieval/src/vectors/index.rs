@@ -21,11 +21,11 @@ const MOST_THREADS: usize = 4;
 pub(super) struct Listing {
     /// Above this many vectors a question looks at the lists that are near to it, and not at all vectors.
     pub above: usize,
-    /// How many rows that are valid at its position it looks at, at least.
+    /// How many rows that are valid at its position it looks at, at least; of few rows a share of them.
     pub looked_at: usize,
 }
 
-pub(super) const LISTING: Listing = Listing { above: 100_000, looked_at: 10_000 };
+pub(super) const LISTING: Listing = Listing { above: 100_000, looked_at: 40_000 };
 
 /// How many valid rows a question looks at, at least, for each one that it wants.
 const LOOKED_AT_FOR_EACH: usize = 50;
@@ -33,8 +33,11 @@ const LOOKED_AT_FOR_EACH: usize = 50;
 /// Of one row in so many it is asked whether it is valid, to know how many of those looked at are.
 const ASKED_OF: usize = 8;
 
-/// A question that has looked at this share of all rows and has not enough looks at all.
-const MOST_SHARE: usize = 4;
+/// The most that a question looks at where it finds enough: one in so many rows.
+const LOOKED_AT_SHARE: usize = 8;
+
+/// A question that has looked at more than one in so many rows, and has not enough, looks at all.
+const MOST_SHARE: usize = 2;
 
 /// A version that has a vector.
 #[derive(Clone, Debug)]
@@ -205,7 +208,8 @@ impl VectorIndex {
 
     /// The best rows of the lists that are near to the question; `None` where they may not be enough, so that all rows are to be looked at.
     fn listed(&self, lists: &Lists, question: &[i16], position: u64, limit: usize) -> Option<Vec<Scored>> {
-        let wanted = self.listing.looked_at.max(limit.saturating_mul(LOOKED_AT_FOR_EACH));
+        let wanted = self.listing.looked_at.min(self.rows.len() / LOOKED_AT_SHARE);
+        let wanted = wanted.max(limit.saturating_mul(LOOKED_AT_FOR_EACH));
         let mut best = Best::new(limit);
         let (mut seen, mut valid) = (0, 0);
         for list in lists.nearest_first(question) {
