@@ -1,4 +1,5 @@
-//! How fast the nearest vectors are found, and how many of them, by looking at all and by lists: `cargo bench -p millwright-retrieval --bench vectors`.
+//! How fast the nearest vectors are found, and how many of them, by looking at all and by lists: `cargo bench -p millwright-retrieval --bench vectors`
+//! (`-- real`: of one kind).
 //! Vectors of 384 numbers of three kinds:
 //! - `real`: real ones with noise, much and little, where `MILLWRIGHT_VECTORS` names a file of them (32-bit numbers, little end first, 384 a text); questions are real ones
 //!   that nothing was made of;
@@ -100,7 +101,8 @@ fn main() {
     let mut numbers = Numbers(8);
     let (nested, scattered) = (nested(&mut numbers), scattered(&mut numbers));
     let kinds = [real("real", NOISE), Some(scattered), real("real, little noise", LITTLE_NOISE), Some(nested)];
-    for kind in kinds.into_iter().flatten() {
+    let only = std::env::args().nth(1).filter(|name| !name.starts_with('-'));
+    for kind in kinds.into_iter().flatten().filter(|kind| only.as_ref().is_none_or(|only| only == kind.name)) {
         filled(&kind, &mut numbers);
     }
 }
@@ -154,6 +156,13 @@ fn measure(index: &mut VectorIndex, kind: &Kind, last: u64) {
     }
 }
 
+/// How long processors have worked for this process (Linux).
+fn processor_seconds() -> f64 {
+    let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let ticks = text.split_whitespace().skip(13).take(2).filter_map(|ticks| ticks.parse::<f64>().ok());
+    ticks.sum::<f64>() / 100.0
+}
+
 /// Asks every question a few times, and prints how long it took.
 fn asked(
     name: &str,
@@ -162,6 +171,7 @@ fn asked(
     ask: impl Fn(&[f32]) -> Result<Vec<Near>, VectorError>,
 ) -> Vec<Vec<Near>> {
     let (mut taken, mut least, mut answers) = (Vec::new(), Vec::new(), Vec::new());
+    let before = processor_seconds();
     for question in &kind.asked {
         let mut times = Vec::new();
         for _ in 0..often {
@@ -176,7 +186,8 @@ fn asked(
         least.push(times.iter().copied().fold(f64::MAX, f64::min));
         taken.extend(times);
     }
-    percentiles(&format!("the {NEAREST} nearest by {name}"), taken);
+    let processors = (processor_seconds() - before) * 1e3 / taken.len() as f64;
+    percentiles(&format!("the {NEAREST} nearest by {name}, {processors:.1} ms of processors each"), taken);
     percentiles(&format!("    the least of {often}"), least);
     answers
 }
