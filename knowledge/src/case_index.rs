@@ -10,7 +10,7 @@ use domain::{Event, Text};
 use eventlog::{BoxFuture, Digest, Filter, Position};
 use parking_lot::{Mutex, RwLock};
 use projections::{Entry, Projection, ProjectionError, Rebuildable};
-use retrieval::casebase::{CaseBase, Experience};
+use retrieval::casebase::{CaseBase, Cases, Experience, learn};
 use sha2::Digest as _;
 
 use crate::record::{Kind, RecordId};
@@ -19,9 +19,9 @@ use crate::record::{Kind, RecordId};
 pub(crate) const NAME: &str = "knowledge_cases";
 
 /// The version of the fold.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
-/// Experiences that are kept: the newest, and those that lately answered for the past.
+/// Experiences that are kept: those that answered lately, for the present and for the past.
 const KEPT_EXPERIENCES: usize = 4;
 
 /// What is said of a work order, until a fault takes it over.
@@ -53,10 +53,50 @@ impl Default for State {
 #[derive(Default)]
 struct Shared {
     state: RwLock<State>,
-    /// Experiences by the position that they were gathered through.
-    experiences: Mutex<BTreeMap<u64, Arc<Experience>>>,
+    /// Experiences by the position that they were gathered through, and when each was used last: a count of uses.
+    experiences: Mutex<Kept>,
     /// Whether one is being gathered for the newest answers.
     gathering: Mutex<()>,
+}
+
+/// Experiences that are kept: who was not used for longest goes first.
+#[derive(Default)]
+struct Kept {
+    by_lesson: BTreeMap<u64, (Arc<Experience>, u64)>,
+    uses: u64,
+}
+
+impl Kept {
+    fn used(&mut self, lesson: u64) -> Option<Arc<Experience>> {
+        self.uses += 1;
+        let (experience, used) = self.by_lesson.get_mut(&lesson)?;
+        *used = self.uses;
+        Some(Arc::clone(experience))
+    }
+
+    fn keep(&mut self, lesson: u64, experience: Arc<Experience>) {
+        self.uses += 1;
+        self.by_lesson.insert(lesson, (experience, self.uses));
+        while self.by_lesson.len() > KEPT_EXPERIENCES {
+            let oldest = self.by_lesson.iter().min_by_key(|(_, (_, used))| *used).map(|(lesson, _)| *lesson);
+            let Some(oldest) = oldest else { break };
+            self.by_lesson.remove(&oldest);
+        }
+    }
+
+    /// The newest one before a lesson.
+    fn before(&mut self, lesson: u64) -> Option<Arc<Experience>> {
+        let (older, _) = self.by_lesson.range(..lesson).next_back()?;
+        let older = *older;
+        self.used(older)
+    }
+}
+
+/// What is learnt from is looked at shortly each time: what is folded, and who asks, wait for one look and not for the whole lesson.
+impl Cases for Shared {
+    fn look<R>(&self, look: impl FnOnce(&CaseBase) -> R) -> R {
+        look(&self.state.read().base)
+    }
 }
 
 /// The index as questions use it. Cheap to clone.
@@ -70,6 +110,11 @@ pub struct CaseProjection {
 
 fn fault_key(fault: &domain::ids::FaultId) -> String {
     RecordId::new(Kind::FaultEpisode, fault.as_str()).as_str().to_owned()
+}
+
+/// What readings show, as cases are compared by it: `warp_tension high`.
+pub(crate) fn shown(sign: &domain::events::ReadingSign) -> String {
+    format!("{} {}", sign.quantity, sign.is.as_str())
 }
 
 fn order_key(order: &domain::ids::WorkOrderId) -> String {
@@ -111,6 +156,16 @@ impl State {
                 self.said(&key, &e.symptoms, position);
                 for alarm in &e.alarms {
                     self.base.alarmed(&key, alarm.as_str(), position);
+                }
+            }
+            Event::FaultExamined(e) => {
+                let key = fault_key(&e.fault);
+                self.base.happened_to(&key, e.asset.as_str(), position);
+                for alarm in &e.alarms {
+                    self.base.alarmed(&key, alarm.as_str(), position);
+                }
+                for sign in &e.readings {
+                    self.base.showed(&key, &shown(sign), position);
                 }
             }
             Event::FaultCoded(e) => {
@@ -168,22 +223,17 @@ impl CaseIndex {
 
 impl Shared {
     fn ready(&self, lesson: u64) -> Option<Arc<Experience>> {
-        self.experiences.lock().get(&lesson).cloned()
+        self.experiences.lock().used(lesson)
     }
 
-    /// Gathers an experience. The state is read meanwhile: questions go on, and what is folded waits.
+    /// Gathers an experience.
     fn experience(&self, lesson: u64) -> Arc<Experience> {
         let _one_at_a_time = self.gathering.lock();
         if let Some(ready) = self.ready(lesson) {
             return ready;
         }
-        let gathered = Arc::new(self.state.read().base.at(lesson).learn());
-        let mut kept = self.experiences.lock();
-        kept.insert(lesson, Arc::clone(&gathered));
-        while kept.len() > KEPT_EXPERIENCES {
-            // The oldest goes: it answers for the longest past, which is asked for least.
-            kept.pop_first();
-        }
+        let gathered = Arc::new(learn(self, lesson));
+        self.experiences.lock().keep(lesson, Arc::clone(&gathered));
         gathered
     }
 
@@ -191,7 +241,7 @@ impl Shared {
         if let Some(ready) = self.ready(lesson) {
             return ready;
         }
-        let older = self.experiences.lock().range(..lesson).next_back().map(|(_, experience)| Arc::clone(experience));
+        let older = self.experiences.lock().before(lesson);
         let Some(older) = older else { return self.experience(lesson) };
         let shared = Arc::clone(self);
         if self.gathering.try_lock().is_some() {
@@ -220,7 +270,14 @@ impl Projection for CaseProjection {
     }
 
     fn filter(&self) -> Filter {
-        let names = ["asset.registered", "fault.observed", "fault.coded", "work_order.opened", "work_order.work_done"];
+        let names = [
+            "asset.registered",
+            "fault.observed",
+            "fault.examined",
+            "fault.coded",
+            "work_order.opened",
+            "work_order.work_done",
+        ];
         let types = names.iter().filter_map(|name| eventlog::EventType::new(name).ok()).collect();
         Filter { items: vec![eventlog::QueryItem { categories: Vec::new(), types, tags: Vec::new() }] }
     }

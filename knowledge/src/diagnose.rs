@@ -9,7 +9,7 @@ pub(crate) mod tests;
 pub(crate) use ask::ask;
 
 use domain::Text;
-use domain::events::Outcome;
+use domain::events::{Outcome, ReadingSign};
 use eventlog::Position;
 use jiff::Timestamp;
 use retrieval::curated::Curated;
@@ -33,6 +33,12 @@ pub struct DiagnoseRequest {
     /// Codes of alarms that are active.
     #[serde(default)]
     pub alarms: Vec<String>,
+    /// When somebody looked at the asset's readings; absent where nobody did.
+    #[serde(default)]
+    pub at: Option<Timestamp>,
+    /// What readings showed then.
+    #[serde(default)]
+    pub readings: Vec<ReadingSign>,
     /// What was known then: the last position that counts; the newest, when absent.
     #[serde(default)]
     pub as_of: Option<Position>,
@@ -148,13 +154,36 @@ pub struct Candidate {
     pub last_seen: Option<Timestamp>,
 }
 
+/// What kind of sign something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignKind {
+    /// A word that somebody says.
+    Word,
+    /// An alarm.
+    Alarm,
+    /// What readings show.
+    Readings,
+}
+
+impl From<retrieval::casebase::SignKind> for SignKind {
+    fn from(kind: retrieval::casebase::SignKind) -> Self {
+        use retrieval::casebase::SignKind as Kind;
+        match kind {
+            Kind::Word => Self::Word,
+            Kind::Alarm => Self::Alarm,
+            Kind::Readings => Self::Readings,
+        }
+    }
+}
+
 /// What to look at next: a sign whose presence would tell the candidates apart.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NextCheck {
-    /// The word or the alarm.
+    /// The word, the alarm, or what readings would show (`warp_tension high`).
     pub sign: String,
-    /// Whether it is an alarm.
-    pub alarm: bool,
+    /// Which of them it is.
+    pub kind: SignKind,
     /// How much the answer is expected to tell, in bits.
     pub gain_bits: f64,
     /// The likeliest mode where it is there, with its probability among the candidates.
@@ -165,8 +194,8 @@ pub struct NextCheck {
 
 impl From<retrieval::casebase::Check> for NextCheck {
     fn from(check: retrieval::casebase::Check) -> Self {
-        let retrieval::casebase::Check { sign, alarm, gain_bits, if_there, if_not } = check;
-        Self { sign, alarm, gain_bits, if_there, if_not }
+        let retrieval::casebase::Check { sign, kind, gain_bits, if_there, if_not } = check;
+        Self { sign, kind: kind.into(), gain_bits, if_there, if_not }
     }
 }
 

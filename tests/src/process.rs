@@ -160,7 +160,7 @@ impl Server {
         self.stderr.lock().map(|text| text.clone()).unwrap_or_default()
     }
 
-    /// Waits until every projection and reactor has taken in everything that is in the log.
+    /// Waits until every projection and reactor has taken in everything that is in the log, and searches find it.
     ///
     /// # Errors
     /// When the patience runs out, or one has failed.
@@ -171,7 +171,14 @@ impl Server {
             if let Some(failed) = items.iter().find(|item| item.get("failed").is_some_and(|failed| !failed.is_null())) {
                 bail!("{failed}");
             }
-            Ok(items.iter().all(|item| item.get("lag").and_then(serde_json::Value::as_u64) == Some(0)).then_some(()))
+            if items.iter().any(|item| item.get("lag").and_then(serde_json::Value::as_u64) != Some(0)) {
+                return Ok(None);
+            }
+            let through = items.iter().filter_map(|item| item.get("checkpoint")?.as_u64()).min().unwrap_or_default();
+            if let Some(last) = through.checked_sub(1) {
+                self.client.get(&format!("/api/v1/knowledge/search?limit=1&min_position={last}")).await?;
+            }
+            Ok(Some(()))
         })
         .await
     }

@@ -300,6 +300,9 @@ impl Engine {
         let (log, dir, stop) = (Arc::clone(&self.followed), self.reactors_dir.clone(), self.stop_followers.clone());
         let warnings = precursors::reactor::start(log, Some(dir), stop).context("starting the fault warnings")?;
         self.reactors.lock().push(warnings);
+        let (log, dir, stop) = (Arc::clone(&self.followed), self.reactors_dir.clone(), self.stop_followers.clone());
+        let examinations = precursors::examine::start(log, Some(dir), stop).context("starting the examinations")?;
+        self.reactors.lock().push(examinations);
         self.webhooks.start(self.stop_followers.clone());
         Ok(())
     }
@@ -350,7 +353,8 @@ impl Engine {
     /// # Errors
     /// A 504 problem when it takes longer than `timeout`, a 503 problem when a projection has failed.
     pub async fn wait_for(&self, position: Position, timeout: Duration) -> Result<(), Problem> {
-        self.projections.wait_for(position, timeout).await.map_err(wait_problem)
+        self.projections.wait_for(position, timeout).await.map_err(wait_problem)?;
+        Ok(self.knowledge.show(position).await?)
     }
 
     /// Waits until one projection has taken in the record at the position.
@@ -432,7 +436,7 @@ impl Engine {
                 .await
                 .with_context(|| format!("waiting for {}", projection.name()))?;
         }
-        Ok(())
+        Ok(self.knowledge.show(last).await?)
     }
 
     /// Waits until every reactor has answered everything that is in the log now.

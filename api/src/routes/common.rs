@@ -135,9 +135,9 @@ pub fn offset(cursor: Option<&String>) -> Result<usize, Problem> {
 }
 
 /// A JSON object with more members.
-pub fn with<const N: usize>(
+pub fn with<'a>(
     mut object: serde_json::Value,
-    members: [(&str, serde_json::Value); N],
+    members: impl IntoIterator<Item = (&'a str, serde_json::Value)>,
 ) -> serde_json::Value {
     if let Some(map) = object.as_object_mut() {
         map.extend(members.into_iter().map(|(name, value)| (name.to_owned(), value)));

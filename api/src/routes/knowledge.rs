@@ -1,24 +1,18 @@
-//! The five knowledge bases: search, browse, ask, diagnose.
+//! The five knowledge bases: search, browse, ask.
 
 use axum::extract::{Path, State};
-use domain::events::{AdviceVerdict, AdvisedAction, AdvisedMode, DiagnosisGiven};
-use domain::ids::{AssetClass, AssetId, Code, FaultId};
-use eventlog::{AppendCondition, Position};
-use jiff::Timestamp;
+use eventlog::Position;
 use knowledge::coding::CodeRequest;
-use knowledge::diagnose::{ActionScore, Candidate, DiagnoseRequest, Diagnosis, Verdict};
 use knowledge::graph::NeighbourRequest;
 use knowledge::questions::{QualityBy, Scope};
 use knowledge::record::{Base, Kind, RecordId};
 use knowledge::search_index::{Facet, SearchRequest};
 use knowledge::{Answer, QuestionError};
-use projections::Meta;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
-use uuid::Uuid;
 
-use super::common::{Asked, parse_optional_time, to_json, with};
+use super::common::{Asked, parse_optional_time, to_json};
 use crate::auth::{Caller, Permission};
 use crate::extract::{Json, Query};
 use crate::problem::Problem;
@@ -372,124 +366,6 @@ pub async fn graph(
     let request =
         NeighbourRequest { node: record_id(&id)?, depth: parameters.depth, as_of, limit: limit(parameters.limit)? };
     Ok(axum::Json(to_json(&app.engine.knowledge.neighbours(&request).await?)?))
-}
-
-/// What is seen.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DiagnoseBody {
-    /// The asset that it is seen at.
-    pub asset: Option<String>,
-    /// Its class; that of the asset, when absent.
-    pub class: Option<String>,
-    /// What is seen, in Chinese or English words.
-    #[serde(default)]
-    pub symptoms: String,
-    /// Codes of alarms that are active, the first one first.
-    #[serde(default)]
-    pub alarms: Vec<String>,
-    /// The fault episode that it is asked for, so that its coding later says whether the diagnosis was right.
-    pub fault: Option<String>,
-    /// What was known then: a position or a record time.
-    pub as_of: Option<String>,
-    /// Wait until this position is taken in.
-    pub min_position: Option<u64>,
-    /// The most modes, and the most past episodes for each.
-    pub limit: Option<usize>,
-}
-
-/// Which failure modes fit what is seen, and what helped; or that nothing fits. What was shown is logged (`diagnosis.given`): `logged` is its position,
-/// or null where the log takes nothing at present.
-#[utoipa::path(post, path = "/api/v1/knowledge/diagnose", tag = "knowledge", request_body = DiagnoseBody, responses((status = 200, body = Object), (status = "4XX", body = Problem)))]
-pub async fn diagnose(
-    State(app): State<App>,
-    caller: Caller,
-    Json(body): Json<DiagnoseBody>,
-) -> Result<axum::Json<Value>, Problem> {
-    caller.must(Permission::ReadKnowledge)?;
-    let fault =
-        body.fault.as_deref().map(FaultId::new).transpose().map_err(|error| Problem::invalid("fault", error))?;
-    let as_of = as_of(&app, body.as_of, body.min_position).await?;
-    let limit = limit(body.limit)?;
-    let request = DiagnoseRequest {
-        asset: body.asset,
-        class: body.class,
-        symptoms: body.symptoms,
-        alarms: body.alarms,
-        as_of,
-        limit,
-    };
-    let diagnosis = app.engine.knowledge.diagnose(request.clone()).await?;
-    let given = given(&request, fault, &diagnosis);
-    let id = given.diagnosis;
-    let logged = log_given(&app, &caller, given).await;
-    Ok(axum::Json(with(to_json(&diagnosis)?, [("diagnosis", json!(id)), ("logged", json!(logged))])))
-}
-
-/// The actions of a mode that are logged with it.
-const LOGGED_ACTIONS: usize = 3;
-
-/// What was shown, as an event. A code that the domain refuses was never logged and cannot be a candidate; names that the caller made up are left out.
-fn given(request: &DiagnoseRequest, fault: Option<FaultId>, diagnosis: &Diagnosis) -> DiagnosisGiven {
-    let positions = |positions: &[Position]| positions.iter().map(|position| position.get()).collect();
-    let action = |score: &ActionScore| {
-        Some(AdvisedAction {
-            activity: Code::new(&score.activity).ok()?,
-            item: score.item.as_deref().and_then(|item| Code::new(item).ok()),
-            success_rate: score.success_rate,
-            low: score.low,
-            attempts: score.attempts,
-        })
-    };
-    let mode = |candidate: &Candidate| {
-        Some(AdvisedMode {
-            mode: Code::new(&candidate.mode).ok()?,
-            probability: candidate.probability,
-            n: candidate.n,
-            actions: candidate.actions.iter().take(LOGGED_ACTIONS).filter_map(action).collect(),
-        })
-    };
-    DiagnosisGiven {
-        diagnosis: Uuid::now_v7(),
-        asset: request.asset.as_deref().and_then(|asset| AssetId::new(asset).ok()),
-        class: request.class.as_deref().and_then(|class| AssetClass::new(class).ok()),
-        fault,
-        symptoms: request.symptoms.clone(),
-        alarms: request.alarms.iter().filter_map(|alarm| Code::new(alarm).ok()).collect(),
-        as_of: diagnosis.as_of.map(Position::get),
-        verdict: match diagnosis.verdict {
-            Verdict::Match => AdviceVerdict::Match,
-            Verdict::NoGoodMatch => AdviceVerdict::NoGoodMatch,
-        },
-        reason: diagnosis.reason.clone(),
-        n: diagnosis.n,
-        candidates: diagnosis.candidates.iter().filter_map(mode).collect(),
-        checks: diagnosis.checks.iter().map(|check| check.sign.clone()).collect(),
-        evidence: positions(&diagnosis.evidence),
-        code: diagnosis.made.code.clone(),
-        dictionary: diagnosis.made.dictionary,
-        words: diagnosis.made.words.map(Position::get),
-        experience: diagnosis.made.experience.map(Position::get),
-    }
-}
-
-/// Logs what was shown. A log that takes nothing does not keep an engineer from her answer: it is given all the same, and says that it is not logged.
-async fn log_given(app: &App, caller: &Caller, given: DiagnosisGiven) -> Option<u64> {
-    let meta = Meta::own(&caller.name, Some(Timestamp::now()));
-    let sealed = match projections::seal(&given.into(), meta) {
-        Ok(sealed) => sealed,
-        Err(error) => {
-            tracing::warn!(%error, "a diagnosis could not be sealed");
-            return None;
-        }
-    };
-    match app.engine.log.append(AppendCondition::none(), vec![sealed]).await {
-        Ok(appended) => Some(appended.last.get()),
-        Err(error) => {
-            tracing::warn!(%error, "a diagnosis was shown and could not be logged");
-            None
-        }
-    }
 }
 
 /// What is to be coded.

@@ -5,6 +5,7 @@ pub mod catalogue;
 pub mod commands;
 pub mod common;
 pub mod datasets;
+pub mod diagnose;
 pub mod dictionary;
 pub mod events;
 pub mod governance;
@@ -139,7 +140,7 @@ pub fn all() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(statistics::warnings::warnings))
         .routes(routes!(knowledge::record))
         .routes(routes!(knowledge::graph))
-        .routes(routes!(knowledge::diagnose))
+        .routes(routes!(diagnose::diagnose))
         .routes(routes!(articles::articles))
         .routes(routes!(articles::article))
         .routes(routes!(articles::attach))

@@ -1,9 +1,11 @@
 //! Advice that was given: what the system told somebody, and what it rested on.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 use uuid::Uuid;
 
+use super::ReadingSign;
 use crate::ids::{AssetClass, AssetId, Code, FaultId};
 use crate::values::Text;
 
@@ -67,6 +69,11 @@ pub struct DiagnosisGiven {
     /// The alarms that were active.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alarms: Vec<Code>,
+    /// When the system looked at the asset's readings itself; absent where it did not.
+    pub at: Option<Timestamp>,
+    /// What readings showed then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub readings: Vec<ReadingSign>,
     /// The last position that was taken into account.
     pub as_of: Option<u64>,
     /// Whether anything fitted.

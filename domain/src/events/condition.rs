@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
-use crate::ids::{AlarmId, AssetId, Code, FaultId, MaterialId, PersonId};
+use super::Statistic;
+use crate::ids::{AlarmId, AssetId, Code, FaultId, MaterialId, PersonId, SignalId};
 use crate::values::Text;
 
 /// An alarm became active.
@@ -115,4 +116,73 @@ pub struct FaultClosed {
     pub asset: AssetId,
     /// When the asset was up again, where that differs from the event's time.
     pub restored: Option<Timestamp>,
+}
+
+/// How a quantity differs from what it usually is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Deviation {
+    /// It is higher.
+    High,
+    /// It is lower.
+    Low,
+    /// It varies more.
+    Unsteady,
+}
+
+impl Deviation {
+    /// The name in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::High => "high",
+            Self::Low => "low",
+            Self::Unsteady => "unsteady",
+        }
+    }
+}
+
+/// A quantity that is not as usual: what readings show of an asset.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReadingSign {
+    /// The quantity (`warp_tension`).
+    pub quantity: Code,
+    /// How it differs.
+    pub is: Deviation,
+    /// The signal that was looked at.
+    pub signal: SignalId,
+    /// What was computed: [`Statistic::Level`] for high and low, [`Statistic::SpreadRatio`] for unsteady.
+    pub statistic: Statistic,
+    /// Its value.
+    pub value: f64,
+    /// Over so many seconds.
+    pub window_s: u64,
+    /// Compared with so many seconds before them.
+    pub baseline_s: u64,
+    /// Where the window ends.
+    pub until: Timestamp,
+    /// The positions of the newest frames in the window.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub positions: Vec<u64>,
+}
+
+/// Millwright looked at the asset when a fault was observed: what its readings and alarms showed by then, as known at the position of the observation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FaultExamined {
+    /// The episode.
+    pub fault: FaultId,
+    /// The asset.
+    pub asset: AssetId,
+    /// The moment that was looked at.
+    pub at: Timestamp,
+    /// What readings showed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub readings: Vec<ReadingSign>,
+    /// The codes of the alarms that had been raised lately, the first one first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alarms: Vec<Code>,
+    /// Where the log says so: the alarms' positions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<u64>,
 }

@@ -153,6 +153,10 @@ fn written() -> Vec<(&'static str, Value)> {
             json!({"work_order": "WO-812", "asset": "L07", "fault": "F-310", "activity": "replace", "item": "drive_bearing", "text": {"zh": "更换轴承", "en": "replaced the bearing"}, "parts": [{"part": "6205-2RS", "count": 1.0}], "hours": 1.5, "cost": 320.0, "person": "P-31"}),
         ),
         (
+            "fault.examined",
+            json!({"fault": "F-310", "asset": "L07", "at": "2026-03-02T06:10:00Z", "readings": [{"quantity": "bearing_vibration", "is": "high", "signal": "L07.bearing_vibration", "statistic": "level", "value": 7.4, "window_s": 7200, "baseline_s": 259200, "until": "2026-03-02T06:00:00Z", "positions": [18252, 18266]}], "alarms": ["A-412"], "evidence": [18270]}),
+        ),
+        (
             "fault.coded",
             json!({"fault": "F-310", "asset": "L07", "mode": "BEA-WEA", "mechanism": "2.4", "cause": "expected_wear", "item": "drive_bearing", "person": "P-31"}),
         ),

@@ -296,6 +296,8 @@ events! {
     "fault.observed" 1 => FaultObserved in "fault" by fault;
     /// See [`FaultCoded`].
     "fault.coded" 1 => FaultCoded in "fault" by fault;
+    /// See [`FaultExamined`].
+    "fault.examined" 1 => FaultExamined in "fault" by fault;
     /// See [`FaultClosed`].
     "fault.closed" 1 => FaultClosed in "fault" by fault;
     /// See [`WarningRaised`].

@@ -1,13 +1,14 @@
 //! What is not simply reported.
 
 /// What Millwright says itself, by the beginnings of types: with checks (gates, approvals, digests), or because it watches the log.
-const OWN: [&str; 16] = [
+const OWN: [&str; 17] = [
     "artifact.",
     "dataset.",
     "deployment.",
     "diagnosis.",
     "discrepancy.",
     "experiment.",
+    "fault.examined",
     "gate.",
     "input.",
     "logged_model.",

@@ -253,6 +253,7 @@ fn collect(event: &Event, list: &mut List) {
         Event::AlarmSuppressed(e) => { list.asset(&e.asset).people(&e.person); }
         Event::AlarmUnsuppressed(e) => { list.asset(&e.asset).people(&e.person); }
         Event::FaultObserved(e) => { list.fault(&e.fault).asset(&e.asset).materials(&e.product).people(&e.person); }
+        Event::FaultExamined(e) => { list.fault(&e.fault).asset(&e.asset); }
         Event::FaultCoded(e) => { list.fault(&e.fault).asset(&e.asset).people(&e.person); }
         Event::FaultClosed(e) => { list.fault(&e.fault).asset(&e.asset); }
         Event::WorkOrderOpened(e) => { list.work_order(&e.work_order).asset(&e.asset).faults(&e.fault); }

@@ -115,6 +115,7 @@ fn streams_are_keyed_by_the_thing_that_the_event_is_about() {
         alarm.unsuppressed asset-L07
         fault.observed fault-F-310
         fault.coded fault-F-310
+        fault.examined fault-F-310
         fault.closed fault-F-310
         warning.raised warning-0195590c-7c00-8000-8000-0000000000e1
         warning.cleared warning-0195590c-7c00-8000-8000-0000000000e1

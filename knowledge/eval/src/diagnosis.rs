@@ -56,7 +56,7 @@ pub fn run(split: Split) {
             experience = lesson.map(|lesson| base.at(lesson).learn());
         }
         let begin = Instant::now();
-        let seen = Seen { asset: Some(&order.asset), class: None, text: &order.text, alarms: &[] };
+        let seen = Seen { asset: Some(&order.asset), class: None, text: &order.text, ..Seen::default() };
         let ranking = base.at(before).rank(&seen, experience.as_ref());
         taken.push(begin.elapsed().as_secs_f64() * 1e3);
         let ours: Vec<&str> = ranking.modes.iter().map(|mode| mode.mode.as_str()).collect();

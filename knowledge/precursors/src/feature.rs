@@ -130,6 +130,11 @@ impl Feature {
         point
     }
 
+    /// Closes the bucket that is open, full or not, and says its point.
+    pub fn finish(&mut self) -> Option<Point> {
+        self.close()
+    }
+
     fn close(&mut self) -> Option<Point> {
         let bucket = self.open.take()?;
         let last = bucket.index;

@@ -58,6 +58,70 @@ pub(crate) async fn each_reading(
     }
 }
 
+/// The usable readings of a signal in a stretch of event time, its end included, that were known below a position, as time, value and position. Of more than `most` the newest by the log.
+///
+/// # Errors
+/// [`ReadError`].
+pub(crate) async fn readings_between(
+    log: &dyn EventLog,
+    signal: &SignalId,
+    (from_ns, to_ns): (i64, i64),
+    below: Position,
+    most: usize,
+) -> Result<Vec<(i64, f64, u64)>, ReadError> {
+    let to = timestamp(to_ns.saturating_add(1));
+    let mut query = ReadingsQuery { from: timestamp(from_ns), to, below, ..ReadingsQuery::all(signal.as_str()) };
+    let mut found = Vec::new();
+    loop {
+        let page = log.readings(query.clone()).await?;
+        let usable =
+            page.readings.iter().filter_map(|reading| Some((usable(reading)?, reading.address.position.get())));
+        found.extend(usable.map(|((time_ns, value), position)| (time_ns, value, position)));
+        if found.len() > 2 * most {
+            found.drain(..found.len() - most);
+        }
+        match page.next {
+            Some(next) => query.start = next,
+            None => break,
+        }
+    }
+    let older = found.len().saturating_sub(most);
+    Ok(found.split_off(older))
+}
+
+/// When an asset was running from a time on, as the log learnt of it below a position.
+pub(crate) async fn states_since(
+    log: &dyn EventLog,
+    asset: &AssetId,
+    from_ns: i64,
+    below: Position,
+) -> Result<Timeline, ReadError> {
+    let mut timelines = BTreeMap::new();
+    let Some(filter) = of_asset(asset, "asset.state_changed") else { return Ok(Timeline::default()) };
+    let mut next = below.previous();
+    while let Some(from) = next {
+        let page = log.read(from, Direction::Backward, filter.clone(), MAX_PAGE).await?;
+        next = page.next;
+        let mut older = true;
+        for record in page {
+            let entry = Entry::decode(record);
+            older &= entry.event_time.and_then(nanoseconds).is_none_or(|time_ns| time_ns < from_ns);
+            note_state(&mut timelines, &entry);
+        }
+        // The last word before the time says how it began. A page of nothing but old changes ends it: late ones stand among newer ones.
+        if older {
+            break;
+        }
+    }
+    Ok(timelines.remove(asset).unwrap_or_default())
+}
+
+/// Matches events of a type about an asset.
+fn of_asset(asset: &AssetId, event_type: &str) -> Option<Filter> {
+    let (tag, of_type) = (Tag::of("asset", asset.as_str()).ok()?, EventType::new(event_type).ok()?);
+    Some(Filter { items: vec![QueryItem { types: vec![of_type], tags: vec![tag], ..QueryItem::default() }] })
+}
+
 /// Shows every entry that matches below a position, in log order.
 pub(crate) async fn each_entry(
     log: &dyn EventLog,
@@ -102,10 +166,7 @@ pub(crate) async fn alarms_since(
     below: Position,
 ) -> Result<Vec<(i64, u64, AlarmRaised)>, ReadError> {
     let mut found = Vec::new();
-    let (Ok(tag), Ok(of_type)) = (Tag::of("asset", asset.as_str()), EventType::new("alarm.raised")) else {
-        return Ok(found);
-    };
-    let filter = Filter { items: vec![QueryItem { types: vec![of_type], tags: vec![tag], ..QueryItem::default() }] };
+    let Some(filter) = of_asset(asset, "alarm.raised") else { return Ok(found) };
     let mut next = below.previous();
     while let Some(from) = next {
         let page = log.read(from, Direction::Backward, filter.clone(), MAX_PAGE).await?;

@@ -57,12 +57,12 @@ fn main() {
         let (mut ranked, mut whole, mut fits) = (Vec::new(), Vec::new(), 0);
         for (number, text) in asked.iter().enumerate() {
             let alarms = vec![format!("A-{}", 100 + number % 200)];
-            let seen = Seen { asset: Some("EX07"), class: None, text, alarms: &alarms };
+            let seen = Seen { asset: Some("EX07"), class: None, text, alarms: &alarms, readings: &[] };
             let past = base.at(end);
             let begun = Instant::now();
             let ranking = past.rank(black_box(&seen), Some(&experience));
             ranked.push(begun.elapsed().as_secs_f64() * 1e3);
-            let checks = past.checks(&ranking, text, &alarms, 3);
+            let checks = past.checks(&ranking, &seen, 3);
             whole.push(begun.elapsed().as_secs_f64() * 1e3);
             fits += usize::from(ranking.fits && !checks.is_empty());
         }

@@ -14,8 +14,8 @@ mod tests;
 use std::collections::HashMap;
 
 pub use check::Check;
-pub use judge::{Experience, ModeScore, Pool, Ranking, Seen};
-pub use past::{Alike, Past};
+pub use judge::{Cases, Experience, ModeScore, Pool, Ranking, Seen, learn};
+pub use past::{Alike, Past, SignKind};
 
 use tantivy::tokenizer::Token;
 
@@ -77,6 +77,7 @@ struct Case {
     assets: Vec<(u64, Symbol)>,
     texts: Vec<(u64, String)>,
     alarms: Vec<(u64, Symbol)>,
+    readings: Vec<(u64, Symbol)>,
     words: Vec<(u64, Symbol)>,
     codings: Vec<(u64, [Option<Symbol>; 4])>,
 }
@@ -114,6 +115,8 @@ pub struct CaseBase {
     grams: HashMap<u64, Vec<u32>>,
     /// Cases that came with an alarm, each with the position that says so.
     alarms: HashMap<Symbol, Vec<(CaseNumber, u64)>>,
+    /// The same for what readings showed.
+    readings: HashMap<Symbol, Vec<(CaseNumber, u64)>>,
     classes: HashMap<Symbol, Vec<(u64, Symbol)>>,
     /// Cases that were coded with a mode once.
     coded: u64,
@@ -218,6 +221,16 @@ impl CaseBase {
         if case.alarms.iter().all(|(_, known)| *known != alarm) {
             case.alarms.push((position, alarm));
             self.alarms.entry(alarm).or_default().push((number, position));
+        }
+    }
+
+    /// Readings showed this in the case (`warp_tension high`).
+    pub fn showed(&mut self, key: &str, sign: &str, position: u64) {
+        let (number, sign) = (self.case(key, position), self.names.of(sign));
+        let Some(case) = self.get_mut(number) else { return };
+        if case.readings.iter().all(|(_, known)| *known != sign) {
+            case.readings.push((position, sign));
+            self.readings.entry(sign).or_default().push((number, position));
         }
     }
 

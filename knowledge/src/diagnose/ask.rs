@@ -11,7 +11,7 @@ use retrieval::dictionary;
 
 use super::{Candidate, DiagnoseRequest, Diagnosis, Made, NextCheck, PastCase, Verdict};
 use crate::answer::{MAX_LIMIT, QuestionError};
-use crate::case_index::CaseIndex;
+use crate::case_index::{CaseIndex, shown};
 use crate::cases::{Case, latest, scores};
 use crate::facade::Models;
 use crate::record::{Kind, RecordId};
@@ -58,8 +58,9 @@ pub(crate) fn ask(
     request: &DiagnoseRequest,
 ) -> Result<Diagnosis, QuestionError> {
     let invalid = |field, reason: &str| Err(QuestionError::Invalid { field, reason: reason.to_owned() });
-    if request.symptoms.trim().is_empty() && request.alarms.is_empty() {
-        return invalid("symptoms", "neither symptoms nor alarms are given");
+    let nothing = request.symptoms.trim().is_empty() && request.alarms.is_empty() && request.readings.is_empty();
+    if nothing && request.at.is_none() {
+        return invalid("symptoms", "neither symptoms nor alarms are given, nor an asset to look at");
     }
     if request.symptoms.len() > MAX_SYMPTOMS_BYTES {
         return invalid("symptoms", "they are longer than 4096 bytes");
@@ -75,6 +76,13 @@ pub(crate) fn ask(
         let reason = Text::new("还没有编码过的故障。", "No episode has been coded with a failure mode yet.");
         return Ok(Diagnosis::nothing(None, reason, &curated));
     };
+    if nothing {
+        let reason = Text::new(
+            "测量值与平时无异，最近也没有报警。",
+            "The readings are as usual, and no alarm was raised lately.",
+        );
+        return Ok(Diagnosis::nothing(as_of, reason, &curated));
+    }
     let symptoms = curated.widened(&request.symptoms);
     Ok(index.look(request.as_of, position, |base, experience| {
         models.episodes.read(|episodes, _| {
@@ -95,11 +103,13 @@ struct Asking<'a> {
 impl Asking<'_> {
     /// `symptoms` are those of the request with what else means the same.
     fn answer(&self, experience: Option<&Experience>, request: &DiagnoseRequest, symptoms: &str) -> Diagnosis {
+        let readings: Vec<String> = request.readings.iter().map(shown).collect();
         let seen = Seen {
             asset: request.asset.as_deref(),
             class: request.class.as_deref(),
             text: symptoms,
             alarms: &request.alarms,
+            readings: &readings,
         };
         let ranking = self.past.rank(&seen, experience);
         let uncoded: Vec<PastCase> = ranking
@@ -120,11 +130,11 @@ impl Asking<'_> {
         let checks = if candidates.is_empty() {
             Vec::new()
         } else {
-            let checks = self.past.checks(&ranking, symptoms, &request.alarms, SHOWN_CHECKS);
+            let checks = self.past.checks(&ranking, &seen, SHOWN_CHECKS);
             checks.into_iter().map(NextCheck::from).collect()
         };
-        let shown = candidates.iter().flat_map(|candidate: &Candidate| &candidate.episodes).chain(&uncoded);
-        let evidence = latest(shown.flat_map(|case| case.positions.iter().copied()));
+        let cases = candidates.iter().flat_map(|candidate: &Candidate| &candidate.episodes).chain(&uncoded);
+        let evidence = latest(cases.flat_map(|case| case.positions.iter().copied()));
         let (verdict, reason) = judge(&ranking, &candidates, uncoded.len());
         Diagnosis {
             as_of: Some(self.position),

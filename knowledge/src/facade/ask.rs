@@ -16,6 +16,14 @@ use crate::search_index::{Hints, SearchAnswer, SearchRequest};
 use crate::words::{self, SuggestedPair};
 
 impl Knowledge {
+    /// Lets searches find everything up to a position that the search index has taken in. Without it a search for the newest may miss what came within the last second.
+    ///
+    /// # Errors
+    /// [`QuestionError::Store`].
+    pub async fn show(&self, position: Position) -> Result<(), QuestionError> {
+        self.inner.search.show(position).await
+    }
+
     /// Searches the text of all records.
     ///
     /// # Errors

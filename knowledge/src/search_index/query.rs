@@ -49,9 +49,21 @@ impl SearchIndex {
         Self { cell, near: Arc::default() }
     }
 
-    /// The first position that is not applied. Everything before it is found by the next search: a search commits what is pending first.
+    /// The first position that is not applied. What is before it is found after [`show`](Self::show), and soon without it: a search for the newest may miss what came within the last second.
     pub fn checkpoint(&self) -> Position {
         self.store().applied()
+    }
+
+    /// Lets searches find everything up to a position that is applied.
+    ///
+    /// # Errors
+    /// [`QuestionError::Store`].
+    pub async fn show(&self, position: Position) -> Result<(), QuestionError> {
+        let store = self.store();
+        if position < store.visible() {
+            return Ok(());
+        }
+        tokio::task::spawn_blocking(move || store.show_all(&stamp())).await.map_err(failed)?.map_err(failed)
     }
 
     fn store(&self) -> Arc<Store> {
@@ -129,10 +141,12 @@ fn all(store: &Store, request: &SearchRequest) -> Result<All, QuestionError> {
     Ok(All { as_of, checkpoint: snapshot.visible, records })
 }
 
-/// What readers see, and the position that the answer stands for. What is pending is committed first, unless the answer does not need it.
+/// What readers see, and the position that the answer stands for. What is pending is committed first where a position is asked for that needs it.
 fn at(store: &Store, asked: Option<Position>) -> Result<(Snapshot, Option<Position>), QuestionError> {
-    if asked.is_none_or(|asked| asked >= store.visible()) {
-        store.show_all(&stamp()).map_err(failed)?;
+    match asked {
+        None => store.show_recent(&stamp()).map_err(failed)?,
+        Some(asked) if asked >= store.visible() => store.show_all(&stamp()).map_err(failed)?,
+        Some(_) => {}
     }
     let snapshot = store.snapshot();
     let as_of = snapshot.visible.previous().map(|newest| asked.map_or(newest, |asked| asked.min(newest)));

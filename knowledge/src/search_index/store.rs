@@ -17,8 +17,12 @@ use crate::versions::{self, Pending, SetDigest};
 /// Versions that are committed at once; a commit per version would cost a hundred times as much.
 const COMMIT_VERSIONS: usize = 5_000;
 
-/// The longest time that a version waits for its commit while entries arrive. A reader never waits for it: it commits what is pending.
+/// The longest time that a version waits for its commit while entries arrive.
 const COMMIT_AFTER: Duration = Duration::from_secs(1);
+
+/// Entries flow while the last ones came so lately, and the commits that they bring along are not later than this. A reader leaves committing to them then: a commit takes a hundred times as long as a search.
+const FLOWS_WITHIN: Duration = Duration::from_millis(100);
+const COMMITS_LATE: Duration = Duration::from_millis(500);
 
 /// What readers see: the index after a commit, and the first position that it does not hold.
 #[derive(Clone)]
@@ -32,6 +36,7 @@ struct Writing {
     /// The checkpoint in the last commit's payload.
     committed: Position,
     last_commit: Instant,
+    last_apply: Instant,
 }
 
 /// One index.
@@ -64,7 +69,9 @@ impl Store {
 
     fn start(index: TextIndex, checkpoint: Position) -> Arc<Self> {
         let snapshot = Snapshot { view: index.view(), visible: checkpoint };
-        let writing = Writing { pending: Pending::new(checkpoint), committed: checkpoint, last_commit: Instant::now() };
+        let now = Instant::now();
+        let pending = Pending::new(checkpoint);
+        let writing = Writing { pending, committed: checkpoint, last_commit: now, last_apply: now };
         Arc::new(Self {
             index,
             writing: Mutex::new(writing),
@@ -99,6 +106,7 @@ impl Store {
             }
         }
         writing.pending.applied = through;
+        writing.last_apply = Instant::now();
         if writing.pending.len() == 0 {
             // Nothing is waiting, so what readers see holds for the new position, too.
             self.snapshot.write().visible = through;
@@ -112,6 +120,14 @@ impl Store {
     pub fn show_all(&self, version: &str) -> Result<(), String> {
         let mut writing = self.writing.lock();
         if writing.pending.len() > 0 { self.commit(&mut writing, version) } else { Ok(()) }
+    }
+
+    /// Commits what is pending, unless entries flow, so that it is committed soon anyway, or somebody is writing.
+    pub fn show_recent(&self, version: &str) -> Result<(), String> {
+        let Some(mut writing) = self.writing.try_lock() else { return Ok(()) };
+        let flows =
+            writing.last_apply.elapsed() < FLOWS_WITHIN && writing.last_commit.elapsed() < COMMIT_AFTER + COMMITS_LATE;
+        if flows || writing.pending.len() == 0 { Ok(()) } else { self.commit(&mut writing, version) }
     }
 
     /// Makes everything applied so far durable.

@@ -22,6 +22,31 @@ pub struct Roll<'a> {
     pub to: Timestamp,
 }
 
+/// A lot that was on an asset.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LotThere<'a> {
+    /// The lot.
+    pub lot: &'a LotId,
+    /// Whether it is a roll that was woven, or a beam that was woven off.
+    pub is: LotRole,
+    /// Since when it was there, where that is known.
+    pub since: Option<Timestamp>,
+    /// Until when it was there; absent while it is.
+    pub until: Option<Timestamp>,
+    /// Where the log says so.
+    pub position: Position,
+}
+
+/// What a lot is to a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LotRole {
+    /// A roll that was woven there.
+    Roll,
+    /// A beam that was mounted there.
+    Beam,
+}
+
 /// What happened to a lot's freedom.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -105,6 +130,35 @@ impl Production {
             roll.from = before.replace(roll.to);
         }
         rolls
+    }
+
+    /// The rolls and beams that were on an asset in a stretch of event time, both ends included, by time. A roll that is being woven has no name yet: its beam stands for it.
+    pub fn lots_on(&self, asset: &AssetId, from: Timestamp, to: Timestamp, as_of: AsOf) -> Vec<LotThere<'_>> {
+        let rolls = self.rolls(asset, as_of).into_iter().map(|roll| LotThere {
+            lot: &roll.doffed.value.roll,
+            is: LotRole::Roll,
+            since: roll.from,
+            until: Some(roll.to),
+            position: roll.doffed.position,
+        });
+        let mounts = self.mounts.get(asset).map(|history| history.as_of(as_of)).unwrap_or_default();
+        let mut mounts: Vec<&Fact<BeamMounted>> = mounts.iter().filter(|fact| fact.time.is_some()).collect();
+        mounts.sort_by_key(|fact| (fact.time, fact.position));
+        // A beam is there until the next one is mounted.
+        let ends = mounts.iter().skip(1).map(|next| next.time).chain([None]);
+        let beams = mounts.iter().zip(ends).map(|(fact, until)| LotThere {
+            lot: &fact.value.beam,
+            is: LotRole::Beam,
+            since: fact.time,
+            until,
+            position: fact.position,
+        });
+        let there = |lot: &LotThere<'_>| {
+            lot.since.is_none_or(|since| since <= to) && lot.until.is_none_or(|until| until >= from)
+        };
+        let mut lots: Vec<LotThere<'_>> = rolls.chain(beams).filter(there).collect();
+        lots.sort_by_key(|lot| (lot.since, lot.is, lot.position));
+        lots
     }
 
     /// How a roll was doffed, as said last.

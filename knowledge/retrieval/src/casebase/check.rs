@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::judge::{Ranking, real};
-use super::past::Past;
+use super::judge::{Ranking, Seen, real};
+use super::past::{Past, SignKind};
 use super::{Case, CaseNumber, Symbol};
 use crate::coding::Target;
 
@@ -20,10 +20,10 @@ const LEAST_CASES: usize = 2;
 /// Something to look at.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Check {
-    /// The word or alarm.
+    /// The word, the alarm, or what readings show.
     pub sign: String,
-    /// Whether it is an alarm.
-    pub alarm: bool,
+    /// Which of them it is.
+    pub kind: SignKind,
     /// How much the answer is expected to tell, in bits.
     pub gain_bits: f64,
     /// The likeliest mode when it is there, with its probability then.
@@ -43,19 +43,20 @@ fn after(prior: &[f64], given: impl Iterator<Item = f64>) -> (f64, Vec<f64>) {
     (total, joint.into_iter().map(|p| if total > 0.0 { p / total } else { 0.0 }).collect())
 }
 
-/// By sign (an alarm or a word): for each candidate, how many of its cases have it.
-type Signs = BTreeMap<(bool, Symbol), Vec<usize>>;
+/// By sign: for each candidate, how many of its cases have it.
+type Signs = BTreeMap<(SignKind, Symbol), Vec<usize>>;
 
 impl<'a> Past<'a> {
     /// The signs that would tell the first candidates apart best, at most `limit`, the best first.
-    pub fn checks(self, ranking: &Ranking, seen_text: &str, seen_alarms: &[String], limit: usize) -> Vec<Check> {
+    pub fn checks(self, ranking: &Ranking, seen: &Seen<'_>, limit: usize) -> Vec<Check> {
         let candidates: Vec<_> = ranking.modes.iter().take(CANDIDATES).collect();
         let total: f64 = candidates.iter().map(|mode| mode.probability).sum();
         if candidates.len() < 2 || total <= 0.0 {
             return Vec::new();
         }
         let prior: Vec<f64> = candidates.iter().map(|mode| mode.probability / total).collect();
-        let seen: HashSet<String> = super::words_of(seen_text).into_iter().chain(seen_alarms.iter().cloned()).collect();
+        let signs = seen.alarms.iter().chain(seen.readings).cloned();
+        let seen: HashSet<String> = super::words_of(seen.text).into_iter().chain(signs).collect();
         let places: HashMap<Symbol, usize> = candidates
             .iter()
             .enumerate()
@@ -68,7 +69,7 @@ impl<'a> Past<'a> {
             .into_iter()
             .filter(|(_, having)| having.iter().sum::<usize>() >= LEAST_CASES)
             .filter(|((_, sign), _)| !seen.contains(self.base.names.name(*sign)))
-            .map(|((alarm, sign), having)| {
+            .map(|((kind, sign), having)| {
                 let overall = real(having.iter().sum()) / all;
                 let given: Vec<f64> = having
                     .iter()
@@ -83,7 +84,7 @@ impl<'a> Past<'a> {
                 };
                 Check {
                     sign: self.base.names.name(sign).to_owned(),
-                    alarm,
+                    kind,
                     gain_bits: before - there * entropy_bits(&if_there) - not * entropy_bits(&if_not),
                     if_there: first(&if_there),
                     if_not: first(&if_not),
@@ -104,13 +105,11 @@ impl<'a> Past<'a> {
             let Some(place) = place.copied() else { continue };
             let Some(looked_at) = cases.get_mut(place).filter(|looked_at| **looked_at < CASES) else { continue };
             *looked_at += 1;
-            let words = case.words.iter().map(|(said, word)| (false, *said, *word));
-            let alarms = case.alarms.iter().map(|(said, alarm)| (true, *said, *alarm));
-            let mut own: Vec<(bool, Symbol)> = words
-                .chain(alarms)
-                .filter(|(_, said, _)| *said <= self.position)
-                .map(|(alarm, _, sign)| (alarm, sign))
-                .collect();
+            let all =
+                [(SignKind::Word, &case.words), (SignKind::Alarm, &case.alarms), (SignKind::Readings, &case.readings)];
+            let each = all.into_iter().flat_map(|(kind, signs)| signs.iter().map(move |sign| (kind, sign)));
+            let mut own: Vec<(SignKind, Symbol)> =
+                each.filter(|(_, (said, _))| *said <= self.position).map(|(kind, (_, sign))| (kind, *sign)).collect();
             own.sort_unstable();
             own.dedup();
             for sign in own {

@@ -2,12 +2,13 @@
 //!
 //! **Prior.** The share of a mode among the asset's cases, shrunk to its share in the class, shrunk to its share in all.
 //! **Bayes.** Each word and alarm that is seen adds log P(seen | mode) / P(seen), smoothed towards 0, so that a mode with few cases claims little.
-//! Alarms that come together are rarely independent: the first counts in full, the second strongest half, the third a third. Chinese words are reasons
-//! that are shown, and do not count: jieba cuts terse texts differently each time.
+//! Alarms that come together are rarely independent: the first counts in full, the second strongest half, the third a third; readings likewise. Chinese words
+//! are reasons that are shown, and do not count: jieba cuts terse texts differently each time.
 //! **Votes.** The most alike cases vote for their modes.
 //! **Looks.** The cases that look most alike, by BM25 over n-grams, vote as well, less where modes have many cases.
 //! **Pool.** The logarithms of all are added with weights, and a temperature that was fitted on held-back history makes probabilities of
-//! them. How often the truth was among the first three when the first was as sure as now is isotonic regression over the same history.
+//! them. How often the truth was among the first three when the first was as sure as now is isotonic regression over the same history. Both are learnt once with the words of that history and once without,
+//! for questions that have no words.
 //! **Abstention.** Below [`LEAST_AMONG`], or where the first candidate is less sure than [`LEAST_SURE`], nothing fits; [`LEAST_ALIKE`] decides before
 //! [`LEAST_HELD_BACK`] cases could be held back.
 //!
@@ -15,8 +16,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::past::{Alike, Likeness, Past, Thing};
-use super::{CaseNumber, Symbol};
+use super::past::{Alike, CodedText, Likeness, Past, SignKind, Thing};
+use super::{CaseBase, CaseNumber, Symbol};
 use crate::calibration::{Isotonic, Temperature};
 use crate::coding::{Coder, MOST_EXAMPLES, Target};
 use crate::features;
@@ -87,6 +88,8 @@ pub struct Seen<'a> {
     pub text: &'a str,
     /// Alarms, the first one first.
     pub alarms: &'a [String],
+    /// What readings show (`warp_tension high`).
+    pub readings: &'a [String],
 }
 
 /// What was learnt from a history up to a position.
@@ -96,12 +99,47 @@ pub struct Experience {
     pub through: u64,
     /// What people coded.
     pub coder: Coder,
+    /// How far a ranking by words, with whatever else is seen, can be trusted.
+    pub worded: Trust,
+    /// The same without words: by alarms and readings alone.
+    pub wordless: Trust,
+}
+
+/// How far a ranking can be trusted.
+#[derive(Clone, Debug, Default)]
+pub struct Trust {
     /// How sure the pool may be.
     pub temperature: Temperature,
     /// How often the truth was among the first three.
     pub among: Isotonic,
     /// On how many held-back cases that rests.
     pub held_back: usize,
+}
+
+impl Trust {
+    /// From rankings, each with the place that the truth had in it.
+    fn learnt(tried: &[(Ranking, Option<usize>)]) -> Self {
+        let probabilities =
+            |ranking: &Ranking| -> Vec<f64> { ranking.modes.iter().map(|mode| mode.probability).collect() };
+        let given: Vec<(Vec<f64>, usize)> =
+            tried.iter().filter_map(|(ranking, at)| Some((probabilities(ranking), (*at)?))).collect();
+        let temperature = Temperature::fit(&given);
+        let sure = |ranking: &Ranking| {
+            let given = temperature.apply(&probabilities(ranking));
+            sureness(&ranking.modes, given.first().copied())
+        };
+        let among: Vec<(f64, bool)> =
+            tried.iter().map(|(ranking, at)| (sure(ranking), at.is_some_and(|at| at < AMONG))).collect();
+        Self { temperature, among: Isotonic::fit(&among), held_back: tried.len() }
+    }
+}
+
+impl Experience {
+    /// The trust in a ranking of what is seen. Without words it is that of wordless cases, as soon as enough of them could be held back.
+    fn trust(&self, seen: &Seen<'_>) -> &Trust {
+        let wordless = seen.text.trim().is_empty() && self.wordless.held_back >= LEAST_HELD_BACK;
+        if wordless { &self.wordless } else { &self.worded }
+    }
 }
 
 /// A failure mode with what speaks for it.
@@ -180,7 +218,7 @@ impl Past<'_> {
     /// The same with other weights, to choose them by.
     pub fn rank_by(self, seen: &Seen<'_>, experience: Option<&Experience>, pool: Pool) -> Ranking {
         let known = self.cases().count();
-        let things = self.things(seen.text, seen.alarms, known);
+        let things = self.things(seen, known);
         let Likeness { cases: alike, looks } = self.alike(seen.text, &things, known);
         let (counts, totals) = self.counts(seen, &things);
         let n: usize = counts.values().map(|counts| counts.cases).sum();
@@ -231,8 +269,10 @@ impl Past<'_> {
                 .zip(&totals.having)
                 .map(|(having, total)| ratio(*having, own.cases, *total, n))
                 .collect();
-            let alarms: Vec<f64> =
-                ratios.iter().zip(&things).filter(|(_, thing)| thing.alarm).map(|(ratio, _)| *ratio).collect();
+            let of_kind = |kind: SignKind| -> Vec<f64> {
+                ratios.iter().zip(&things).filter(|(_, thing)| thing.kind == kind).map(|(ratio, _)| *ratio).collect()
+            };
+            let signs = together(&of_kind(SignKind::Alarm)) + together(&of_kind(SignKind::Readings));
             let (voted, voting) = votes.get(mode).copied().unwrap_or_default();
             let voted = VOTE_SMOOTHING + if all_votes > 0.0 { voted / all_votes } else { 0.0 };
             let looked = by_looks.get(mode).copied().unwrap_or_default();
@@ -249,7 +289,7 @@ impl Past<'_> {
                 None => bayes + prior.ln(),
             };
             let votes = pool.votes * voted.ln() + looks_weight * looked.ln();
-            logs.push(log + together(&alarms) + votes);
+            logs.push(log + signs + votes);
             let mut reasons: Vec<(String, f64)> =
                 things.iter().map(|thing| thing.name.clone()).zip(ratios.iter().copied()).collect();
             reasons.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()).then_with(|| a.0.cmp(&b.0)));
@@ -264,12 +304,13 @@ impl Past<'_> {
         }
         let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let pooled: Vec<f64> = logs.iter().map(|log| (log - most).exp()).collect();
-        let temperature = experience.map_or_else(Temperature::default, |experience| experience.temperature);
+        let trust = experience.map(|experience| experience.trust(seen));
+        let temperature = trust.map_or_else(Temperature::default, |trust| trust.temperature);
         for (mode, probability) in modes.iter_mut().zip(temperature.apply(&pooled)) {
             mode.probability = probability;
         }
         modes.sort_by(|a, b| b.probability.total_cmp(&a.probability).then_with(|| a.mode.cmp(&b.mode)));
-        let (among, fits) = verdict(&modes, experience);
+        let (among, fits) = verdict(&modes, trust);
         Ranking { n: count(n), modes, among, fits, uncoded }
     }
 
@@ -309,58 +350,77 @@ impl Past<'_> {
         (counts, totals)
     }
 
-    /// Learns from what was known: trains a coder, and calibrates on the latest coded cases with a coder that has not seen them.
+    /// Learns from what was known. See [`learn`].
     pub fn learn(self) -> Experience {
+        learn(self.base, self.position)
+    }
+
+    /// The coded cases, the latest ones of which are asked about in the calibration, in the order in which they were first named.
+    fn lesson(self) -> Vec<(u64, CaseNumber)> {
         let mut coded: Vec<(u64, CaseNumber)> = self
             .cases()
             .filter(|(_, case)| case.coded(Target::Mode, self.position).is_some())
             .map(|(number, case)| (case.first, number))
             .collect();
         coded.sort_unstable();
-        let held_back = (coded.len() / HELD_BACK).min(MOST_HELD_BACK);
-        let later = coded.split_off(coded.len() - held_back);
-        let mut experience = Experience { through: self.position, held_back, ..Experience::default() };
-        if let Some((first, _)) = later.first().filter(|(first, _)| *first > 0) {
-            let earlier = Past::new(self.base, first - 1);
-            let trial = Experience { coder: Coder::train(&earlier.examples(MOST_EXAMPLES)), ..Experience::default() };
-            let judged: Vec<(Ranking, Option<usize>, String)> = later
-                .iter()
-                .filter_map(|(first, number)| {
-                    let case = self.base.get(*number)?;
-                    let truth = self.mode(*number)?.to_owned();
-                    let before = Past::new(self.base, first.checked_sub(1)?);
-                    let asset = case.assets.first().map(|(_, asset)| self.base.names.name(*asset));
-                    let alarms: Vec<String> =
-                        case.alarms.iter().map(|(_, alarm)| self.base.names.name(*alarm).to_owned()).collect();
-                    let text = case.texts.first().map_or("", |(_, text)| text.as_str());
-                    let seen = Seen { asset, class: None, text, alarms: &alarms };
-                    let ranking = before.rank(&seen, Some(&trial));
-                    let at = ranking.modes.iter().position(|mode| mode.mode == truth);
-                    Some((ranking, at, truth))
-                })
-                .collect();
-            let given: Vec<(Vec<f64>, usize)> = judged
-                .iter()
-                .filter_map(|(ranking, at, _)| {
-                    Some((ranking.modes.iter().map(|mode| mode.probability).collect(), (*at)?))
-                })
-                .collect();
-            experience.temperature = Temperature::fit(&given);
-            let among: Vec<(f64, bool)> = judged
-                .iter()
-                .map(|(ranking, at, _)| {
-                    let given: Vec<f64> = ranking.modes.iter().map(|mode| mode.probability).collect();
-                    (
-                        sureness(&ranking.modes, experience.temperature.apply(&given).first().copied()),
-                        at.is_some_and(|at| at < AMONG),
-                    )
-                })
-                .collect();
-            experience.among = Isotonic::fit(&among);
-        }
-        experience.coder = Coder::train(&self.examples(MOST_EXAMPLES));
-        experience
+        coded
     }
+
+    /// Asks about a coded case as it was when it was first named, by its words or without them: the ranking, and the place in it of the mode that the case was coded with. `None` where nothing
+    /// was seen of it.
+    fn tried(self, number: CaseNumber, words: bool, trial: &Experience) -> Option<(Ranking, Option<usize>)> {
+        let case = self.base.get(number)?;
+        let truth = self.mode(number)?;
+        let before = Past::new(self.base, case.first.checked_sub(1)?);
+        let asset = case.assets.first().map(|(_, asset)| self.base.names.name(*asset));
+        let named = |signs: &[(u64, Symbol)]| -> Vec<String> {
+            signs.iter().map(|(_, sign)| self.base.names.name(*sign).to_owned()).collect()
+        };
+        let (alarms, readings) = (named(&case.alarms), named(&case.readings));
+        let text = case.texts.first().filter(|_| words).map_or("", |(_, text)| text.as_str());
+        if !words && alarms.is_empty() && readings.is_empty() {
+            return None;
+        }
+        let ranking =
+            before.rank(&Seen { asset, class: None, text, alarms: &alarms, readings: &readings }, Some(trial));
+        let at = ranking.modes.iter().position(|mode| mode.mode == truth);
+        Some((ranking, at))
+    }
+}
+
+/// Where a case base lies: learning looks at it many times and shortly, so that whoever shares it with others does not keep it from them for long.
+pub trait Cases {
+    /// Shows the case base. Positions that were there before MUST show the same each time.
+    fn look<R>(&self, look: impl FnOnce(&CaseBase) -> R) -> R;
+}
+
+impl Cases for CaseBase {
+    fn look<R>(&self, look: impl FnOnce(&CaseBase) -> R) -> R {
+        look(self)
+    }
+}
+
+/// Learns from what was known at a position: trains a coder, and calibrates on the latest coded cases with a coder that has not seen them.
+pub fn learn(cases: &impl Cases, position: u64) -> Experience {
+    let coder_at = |position: u64| {
+        let coded = cases.look(|base| base.at(position).coded_texts(MOST_EXAMPLES));
+        Coder::train(&coded.iter().map(CodedText::example).collect::<Vec<_>>())
+    };
+    let mut coded = cases.look(|base| base.at(position).lesson());
+    let held_back = (coded.len() / HELD_BACK).min(MOST_HELD_BACK);
+    let later = coded.split_off(coded.len() - held_back);
+    let mut experience = Experience { through: position, ..Experience::default() };
+    if let Some((first, _)) = later.first().filter(|(first, _)| *first > 0) {
+        let trial = Experience { coder: coder_at(first - 1), ..Experience::default() };
+        let [worded, wordless] = [true, false].map(|words| {
+            let tried =
+                |(_, number): &(u64, CaseNumber)| cases.look(|base| base.at(position).tried(*number, words, &trial));
+            Trust::learnt(&later.iter().filter_map(tried).collect::<Vec<_>>())
+        });
+        (experience.worded, experience.wordless) = (worded, wordless);
+    }
+    experience.coder = coder_at(position);
+    experience
 }
 
 /// How sure the first candidate is: its probability, and how alike its best case is.
@@ -369,11 +429,11 @@ fn sureness(modes: &[ModeScore], probability: Option<f64>) -> f64 {
     probability.unwrap_or(0.0) * alike.sqrt()
 }
 
-fn verdict(modes: &[ModeScore], experience: Option<&Experience>) -> (Option<f64>, bool) {
+fn verdict(modes: &[ModeScore], trust: Option<&Trust>) -> (Option<f64>, bool) {
     let best = modes.first().and_then(|mode| mode.alike.first()).map_or(0.0, |(_, likeness)| *likeness);
     let sure = sureness(modes, modes.first().map(|mode| mode.probability));
-    let calibrated = experience.filter(|experience| experience.held_back >= LEAST_HELD_BACK);
-    match calibrated.and_then(|experience| experience.among.apply(sure)) {
+    let calibrated = trust.filter(|trust| trust.held_back >= LEAST_HELD_BACK);
+    match calibrated.and_then(|trust| trust.among.apply(sure)) {
         Some(among) => (Some(among), among >= LEAST_AMONG && sure >= LEAST_SURE),
         None => (None, best >= LEAST_ALIKE),
     }

@@ -1,6 +1,6 @@
 //! What was known at a position, and how alike its cases are to what is seen.
 
-use super::{Case, CaseBase, CaseNumber, Part, Symbol, at, looks_of, sounds_of, words_of};
+use super::{Case, CaseBase, CaseNumber, Part, Seen, Symbol, at, looks_of, sounds_of, words_of};
 use crate::coding::{Example, Target};
 use crate::{features, terms};
 
@@ -26,11 +26,22 @@ pub struct Past<'a> {
     pub(super) position: u64,
 }
 
+/// What kind of sign something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SignKind {
+    /// A word that was said.
+    Word,
+    /// An alarm.
+    Alarm,
+    /// What readings show.
+    Readings,
+}
+
 /// Something that is seen.
 #[derive(Clone, Debug)]
 pub(super) struct Thing {
     pub name: String,
-    pub alarm: bool,
+    pub kind: SignKind,
     /// Whether it is Chinese.
     han: bool,
     weight: f32,
@@ -39,9 +50,22 @@ pub(super) struct Thing {
 }
 
 impl Thing {
-    /// Whether naive Bayes over words counts it: terse Chinese is cut into other words each time, and alarms count by themselves.
+    /// Whether naive Bayes over words counts it: terse Chinese is cut into other words each time, and alarms and readings count by themselves.
     pub(super) fn counts(&self) -> bool {
-        !self.alarm && !self.han
+        self.kind == SignKind::Word && !self.han
+    }
+}
+
+/// A text with what it was coded as.
+pub(super) struct CodedText {
+    text: String,
+    labels: [Option<String>; 4],
+}
+
+impl CodedText {
+    /// As a coder learns from it.
+    pub(super) fn example(&self) -> Example<'_> {
+        Example { features: features::of(&self.text), labels: self.labels.each_ref().map(Option::as_deref) }
     }
 }
 
@@ -118,23 +142,20 @@ impl<'a> Past<'a> {
     }
 
     /// The texts that people coded, in the order of their coding, for a coder to learn from: at most `most`, the latest.
-    pub fn examples(self, most: usize) -> Vec<Example<'a>> {
+    pub(super) fn coded_texts(self, most: usize) -> Vec<CodedText> {
         let mut coded: Vec<(u64, &Case)> = self
             .cases()
             .filter_map(|(_, case)| Some((case.codings.first().filter(|(said, _)| *said <= self.position)?.0, case)))
             .collect();
         coded.sort_by_key(|(said, _)| *said);
         let from = coded.len().saturating_sub(most);
+        let name = |label: Symbol| self.base.names.name(label).to_owned();
         coded
             .split_off(from)
             .into_iter()
-            .map(|(_, case)| {
-                let labels = at(&case.codings, self.position).unwrap_or_default();
-                let text = self.text(case);
-                Example {
-                    features: features::of(&text),
-                    labels: labels.map(|label| label.map(|label| self.base.names.name(label))),
-                }
+            .map(|(_, case)| CodedText {
+                text: self.text(case),
+                labels: at(&case.codings, self.position).unwrap_or_default().map(|label| label.map(name)),
             })
             .collect()
     }
@@ -160,24 +181,30 @@ impl<'a> Past<'a> {
         cases
     }
 
-    /// The words and alarms that are seen, with the cases that have them.
-    pub(super) fn things(self, text: &str, alarms: &[String], all: usize) -> Vec<Thing> {
+    /// The words, alarms and readings that are seen, with the cases that have them.
+    pub(super) fn things(self, seen: &Seen<'_>, all: usize) -> Vec<Thing> {
         let mut things: Vec<Thing> = Vec::new();
-        let mut add = |name: String, alarm: bool, cases: Vec<CaseNumber>| {
+        let mut add = |name: &str, kind: SignKind, cases: Vec<CaseNumber>| {
             let han = name.chars().any(terms::is_han);
-            things.push(Thing { weight: rarity(all, cases.len()), name, alarm, han, cases });
+            things.push(Thing { weight: rarity(all, cases.len()), name: name.to_owned(), kind, han, cases });
         };
-        for word in words_of(text).into_iter().take(terms::MAX_QUESTION_TERMS) {
+        for word in words_of(seen.text).into_iter().take(terms::MAX_QUESTION_TERMS) {
             let parts = self.base.names.known(&word).and_then(|word| self.base.words.get(&word));
-            add(word, false, self.of_parts(parts));
+            add(&word, SignKind::Word, self.of_parts(parts));
         }
-        let mut alarms: Vec<&String> = alarms.iter().collect();
-        alarms.sort_unstable();
-        alarms.dedup();
-        for alarm in alarms {
-            let parts = self.base.names.known(alarm).and_then(|alarm| self.base.alarms.get(&alarm));
-            let known = parts.into_iter().flatten().filter(|(_, position)| *position <= self.position);
-            add(alarm.clone(), true, self.each_once(known.map(|(case, _)| *case)));
+        let signs = [
+            (SignKind::Alarm, seen.alarms, &self.base.alarms),
+            (SignKind::Readings, seen.readings, &self.base.readings),
+        ];
+        for (kind, signs, cases) in signs {
+            let mut signs: Vec<&String> = signs.iter().collect();
+            signs.sort_unstable();
+            signs.dedup();
+            for sign in signs {
+                let having = self.base.names.known(sign).and_then(|sign| cases.get(&sign));
+                let known = having.into_iter().flatten().filter(|(_, position)| *position <= self.position);
+                add(sign, kind, self.each_once(known.map(|(case, _)| *case)));
+            }
         }
         things
     }
@@ -231,7 +258,7 @@ impl<'a> Past<'a> {
                 }
             });
         }
-        let count = |han: bool| things.iter().filter(|thing| thing.alarm || thing.han == han).count();
+        let count = |han: bool| things.iter().filter(|thing| thing.kind != SignKind::Word || thing.han == han).count();
         // The same thing said in Chinese and in English: each language is also judged alone. A case is mostly written in one.
         let alone = count(true) >= MIN_WORDS_ALONE && count(false) >= MIN_WORDS_ALONE;
         let there = (0..)
@@ -295,7 +322,8 @@ struct Table {
 #[derive(Clone, Copy, Debug, Default)]
 struct Shares {
     words: [f32; 2],
-    alarms: f32,
+    /// Alarms and readings.
+    signs: f32,
     grams: [f32; 2],
     /// BM25 over n-grams, each counted once a part.
     looks: f32,
@@ -305,15 +333,15 @@ impl Shares {
     fn any(&self) -> bool {
         let [han, other] = self.words;
         let [looks, sounds] = self.grams;
-        han + other + looks + sounds + self.alarms > 0.0
+        han + other + looks + sounds + self.signs > 0.0
     }
 
     fn add_thing(&mut self, thing: &Thing) {
         let [han, other] = &mut self.words;
-        *match (thing.alarm, thing.han) {
-            (true, _) => &mut self.alarms,
-            (false, true) => han,
-            (false, false) => other,
+        *match (thing.kind, thing.han) {
+            (SignKind::Alarm | SignKind::Readings, _) => &mut self.signs,
+            (SignKind::Word, true) => han,
+            (SignKind::Word, false) => other,
         } += thing.weight;
     }
 
@@ -326,7 +354,7 @@ impl Shares {
     fn likeness(&self, whole: &Self, alone: bool) -> f32 {
         let share = |own: f32, all: f32| if all > 0.0 { own / all } else { 0.0 };
         let of = |[own_han, own_other]: [f32; 2], [all_han, all_other]: [f32; 2], own: [f32; 2], all: [f32; 2]| {
-            let words = share(own_han + own_other + self.alarms, all_han + all_other + whole.alarms);
+            let words = share(own_han + own_other + self.signs, all_han + all_other + whole.signs);
             let grams_there = all.iter().sum::<f32>();
             if grams_there <= 0.0 {
                 return words;

@@ -97,7 +97,7 @@ fn the_next_check_tells_the_candidates_apart() {
     let alarms = ["A-301".to_owned()];
     let seen = Seen { text: "weft", alarms: &alarms, ..Seen::default() };
     let ranking = past.rank(&seen, None);
-    let checks = past.checks(&ranking, seen.text, &alarms, 3);
+    let checks = past.checks(&ranking, &seen, 3);
     assert!(checks.windows(2).all(|pair| pair[0].gain_bits >= pair[1].gain_bits));
     let best = &checks[0];
     assert!(best.gain_bits > 0.25, "{checks:?}");
