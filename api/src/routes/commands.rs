@@ -231,6 +231,7 @@ pub(super) fn rule_types() -> Result<Vec<eventlog::EventType>, Problem> {
         "notice.sent",
         "notice.failed",
         "diagnosis.given",
+        "fault.examined",
         "input.quarantined",
         "input.released",
     ];

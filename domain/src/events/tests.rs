@@ -300,6 +300,10 @@ fn a_kind_of_event_is_reported_by_people_and_machines_or_said_by_millwright_alon
         .filter_map(|(name, _)| name.split_once('.').map(|(kind, _)| kind))
         .collect();
     reported.dedup();
+    assert!(
+        is_own("fault.examined") && !is_own("fault.observed"),
+        "what people saw is reported, what Millwright saw is not"
+    );
     expect![[r#"
         equipment
         asset

@@ -227,6 +227,7 @@ mod excavators {
         let Some(mill) = mill() else { return };
         let (mut projection, index) = SearchProjection::open(None).unwrap();
         projection.apply(&mill.entries, mill.through()).await.unwrap();
+        index.show(mill.through().previous().unwrap()).await.unwrap();
         let asked = SearchRequest {
             q: Some("bucket cylinder leaking".to_owned()),
             base: Some(crate::record::Base::Maintenance),

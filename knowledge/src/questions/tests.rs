@@ -11,6 +11,7 @@ async fn knowledge(mill: &Mill) -> Knowledge {
     let (knowledge, mut projections) = Knowledge::open(&config, models).await.unwrap();
     projections.search.apply(&mill.entries, mill.through()).await.unwrap();
     projections.graph.open().await.unwrap().apply(&mill.entries, mill.through()).await.unwrap();
+    knowledge.show(mill.through().previous().unwrap()).await.unwrap();
     knowledge
 }
 
@@ -118,6 +119,7 @@ async fn the_runner_keeps_the_knowledge_up_with_the_log() {
         last = Some(log.append(AppendCondition::default(), vec![sealed]).await.unwrap().last);
     }
     set.wait_for(last.unwrap(), Duration::from_secs(60)).await.unwrap();
+    knowledge.show(last.unwrap()).await.unwrap();
     let found = knowledge
         .search(crate::search_index::SearchRequest { q: Some("主喷嘴堵塞".to_owned()), ..Default::default() })
         .await

@@ -12,7 +12,14 @@ use crate::testing::Mill;
 async fn opened(mill: &Mill, batch: usize) -> (SearchProjection, SearchIndex) {
     let (mut projection, index) = SearchProjection::open(None).unwrap();
     feed(&mut projection, mill, batch).await;
+    shown(&projection, &index).await;
     (projection, index)
+}
+
+/// Everything that was fed is found from now on.
+async fn shown(projection: &SearchProjection, index: &SearchIndex) {
+    let Some(last) = projection.checkpoint().previous() else { return };
+    index.show(last).await.unwrap();
 }
 
 async fn feed(projection: &mut SearchProjection, mill: &Mill, batch: usize) {
@@ -120,6 +127,7 @@ async fn as_of_shows_what_was_known_before_a_new_coding() {
     let (mut projection, index) = opened(&mill, 1_000).await;
     mill.coded(9_999, "N-0", "LOOM-01", "AIR_PRESSURE_LOW");
     feed(&mut projection, &mill, 1).await;
+    shown(&projection, &index).await;
     let find = |q: &str, as_of: Option<Position>| {
         let index = index.clone();
         let q = Some(q.to_owned());
@@ -300,4 +308,30 @@ async fn what_is_near_is_found_without_a_common_word_and_only_as_far_as_vectors_
     assert_eq!(rebuilt.items, answer.items);
     assert_eq!(model.0.load(std::sync::atomic::Ordering::Relaxed), asked + 1, "the question alone");
     cancel.cancel();
+}
+
+#[tokio::test]
+async fn while_entries_flow_a_search_waits_for_no_commit_and_one_that_names_a_position_has_it() {
+    let mill = Mill::looms();
+    let (mut projection, index) = SearchProjection::open(None).unwrap();
+    // The first commit is young, and so are the entries: they flow.
+    feed(&mut projection, &mill, 1_000).await;
+    let last = projection.checkpoint().previous().unwrap();
+    let newest = index.search(SearchRequest::default()).await.unwrap();
+    assert_eq!(newest.as_of, None, "an answer says how far it saw");
+    let named = index.search(SearchRequest { as_of: Some(last), ..SearchRequest::default() }).await.unwrap();
+    assert_eq!(named.as_of, Some(last));
+    assert!(named.total > 0);
+    // Whoever wrote something and waits for it finds it.
+    let mut mill = mill;
+    let coded = mill.coded(9_000, "U-1", "LOOM-01", "NEW-MODE");
+    feed(&mut projection, &mill, 1_000).await;
+    index.show(coded).await.unwrap();
+    assert_eq!(index.search(SearchRequest::default()).await.unwrap().as_of, Some(coded));
+    // When they have stopped flowing, the next search commits what waits.
+    let later = mill.coded(9_001, "U-1", "LOOM-01", "NEWER-MODE");
+    feed(&mut projection, &mill, 1_000).await;
+    while index.search(SearchRequest::default()).await.unwrap().as_of != Some(later) {
+        tokio::task::yield_now().await;
+    }
 }
