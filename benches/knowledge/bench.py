@@ -241,7 +241,7 @@ def fill(server, folder, episodes, writers):
         if now > PATIENCE_S:
             raise SystemExit(f"after {now:.0f} s these lag behind: {sorted(set(checkpoints) - set(reached))}")
         time.sleep(0.05)
-    load = others.read()
+    load, used_s = others.read(), processor_s(server.process.pid)
     tail = max(done) + 1
     for path in [folder / "definitions", *folder.glob("bodies-*")]:
         path.unlink()
@@ -252,6 +252,7 @@ def fill(server, folder, episodes, writers):
     row(f"all {len(reached)} projections caught up; the last is `{last}`", f"{reached[last]:.1f}", f"{tail / reached[last]:.0f}", load)
     for name, at in sorted(reached.items(), key=lambda item: -item[1])[:6]:
         row(f"`{name}`: {at - logged_s:+.1f} s after the last append", f"{at:.1f}", f"{tail / at:.0f}", "")
+    row("processor time of the server until then", f"{used_s:.1f}", f"{tail / used_s:.0f} a core", "")
     row("most records that a projection lagged behind", peak, "", "")
     rss, anonymous, high = server.memory_mib()
     row(f"resident memory: now {rss:.0f} MiB, of it not files {anonymous:.0f}; highest {high:.0f} MiB", "", "", "")
