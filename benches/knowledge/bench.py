@@ -266,7 +266,12 @@ def command(program, folder, *arguments):
     """Runs one, and gives its JSON, its seconds and the most memory that it held."""
     begun = time.perf_counter()
     run = subprocess.Popen([program, *arguments, "--json", "--data-dir", str(folder / "data")], stdout=subprocess.PIPE, stderr=(folder / "server.log").open("a"), env=ENVIRONMENT)
-    output = run.stdout.read()
+    try:
+        output = run.stdout.read()
+    except BaseException:
+        run.kill()
+        run.wait()
+        raise
     _, status, usage = os.wait4(run.pid, 0)
     run.returncode = os.waitstatus_to_exitcode(status)
     if run.returncode != 0:
