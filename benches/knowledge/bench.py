@@ -254,6 +254,9 @@ def fill(server, folder, episodes, writers):
         row(f"`{name}`: {at - logged_s:+.1f} s after the last append", f"{at:.1f}", f"{tail / at:.0f}", "")
     row("processor time of the server until then", f"{used_s:.1f}", f"{tail / used_s:.0f} a core", "")
     row("most records that a projection lagged behind", peak, "", "")
+    while any(item["lag"] for item in server.control.must("GET", "/api/v1/projections")[0]["items"]):
+        time.sleep(0.05)
+    row("what answers the log with events of its own (reactors) caught up, and the projections with it", f"{time.perf_counter() - begun:.1f}", "", "")
     rss, anonymous, high = server.memory_mib()
     row(f"resident memory: now {rss:.0f} MiB, of it not files {anonymous:.0f}; highest {high:.0f} MiB", "", "", "")
     begun = time.perf_counter()

@@ -219,6 +219,13 @@ impl CaseIndex {
         let state = shared.state.read();
         look(&state.base, experience.as_deref())
     }
+
+    /// The experience that counts at a position, or the newest one before it that is ready, and that of the position is gathered meanwhile: for what is only ranked by it, and need not wait.
+    pub fn soon(&self, at: Position) -> Option<Arc<Experience>> {
+        let shared = self.shared();
+        let lesson = shared.state.read().base.lesson(at.get())?;
+        shared.soon(lesson)
+    }
 }
 
 impl Shared {
@@ -237,18 +244,22 @@ impl Shared {
         gathered
     }
 
-    fn newest(self: &Arc<Self>, lesson: u64) -> Arc<Experience> {
+    /// The experience, or the newest one before it that is ready; then it is gathered meanwhile.
+    fn soon(self: &Arc<Self>, lesson: u64) -> Option<Arc<Experience>> {
         if let Some(ready) = self.ready(lesson) {
-            return ready;
+            return Some(ready);
         }
         let older = self.experiences.lock().before(lesson);
-        let Some(older) = older else { return self.experience(lesson) };
         let shared = Arc::clone(self);
         if self.gathering.try_lock().is_some() {
             // Whoever asks next has it; this answer does not wait for it.
             std::thread::spawn(move || shared.experience(lesson));
         }
         older
+    }
+
+    fn newest(self: &Arc<Self>, lesson: u64) -> Arc<Experience> {
+        self.soon(lesson).unwrap_or_else(|| self.experience(lesson))
     }
 }
 

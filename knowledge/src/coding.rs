@@ -75,23 +75,22 @@ pub(crate) fn code(index: &CaseIndex, words: &Words, request: &CodeRequest) -> R
 pub(crate) fn expected(index: &CaseIndex, asked: Option<Position>, words: &str) -> Expected {
     let Some(newest) = index.checkpoint().previous() else { return Expected::new() };
     let position = asked.map_or(newest, |asked| asked.min(newest));
-    index.look(asked, position, |_, experience| {
-        let Some(experience) = experience else { return Expected::new() };
-        let features = features::of(words);
-        let targets = [(Facet::Mode, Target::Mode), (Facet::Item, Target::Item)];
-        targets
-            .into_iter()
-            .map(|(facet, target)| {
-                let mut codes = experience.coder.probabilities(target, &features);
-                codes.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(b.0)));
-                codes.truncate(EXPECTED_CODES);
-                #[expect(clippy::cast_possible_truncation, reason = "a probability needs no more than a float")]
-                let narrow = |(code, probability): (&str, f64)| (code.to_owned(), probability as f32);
-                (facet, codes.into_iter().map(narrow).collect::<Vec<_>>())
-            })
-            .filter(|(_, codes)| !codes.is_empty())
-            .collect()
-    })
+    // It decides about the order alone, so that a search waits for no lesson.
+    let Some(experience) = index.soon(position) else { return Expected::new() };
+    let features = features::of(words);
+    let targets = [(Facet::Mode, Target::Mode), (Facet::Item, Target::Item)];
+    targets
+        .into_iter()
+        .map(|(facet, target)| {
+            let mut codes = experience.coder.probabilities(target, &features);
+            codes.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(b.0)));
+            codes.truncate(EXPECTED_CODES);
+            #[expect(clippy::cast_possible_truncation, reason = "a probability needs no more than a float")]
+            let narrow = |(code, probability): (&str, f64)| (code.to_owned(), probability as f32);
+            (facet, codes.into_iter().map(narrow).collect::<Vec<_>>())
+        })
+        .filter(|(_, codes)| !codes.is_empty())
+        .collect()
 }
 
 #[cfg(test)]

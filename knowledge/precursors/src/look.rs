@@ -126,9 +126,16 @@ pub async fn look(
     let mut seen = Look { readings: Vec::new(), alarms: Vec::new(), evidence: Vec::new(), since: at };
     let Some(at_ns) = nanoseconds(at) else { return Ok(seen) };
     let from_ns = at_ns.saturating_sub(reach_ns());
-    let timeline = states_since(log, asset, from_ns, below).await?;
+    let mut timeline = None;
     for (quantity, signal) in signals {
         let mut readings = readings_between(log, signal, (from_ns, at_ns), below, MOST_READINGS).await?;
+        if readings.is_empty() {
+            continue;
+        }
+        let timeline = match &timeline {
+            Some(timeline) => timeline,
+            None => timeline.insert(states_since(log, asset, from_ns, below).await?),
+        };
         readings.sort_by_key(|(time_ns, ..)| *time_ns);
         let mut glance = Glance::default();
         for (time_ns, value, position) in readings {

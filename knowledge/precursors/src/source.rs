@@ -13,6 +13,9 @@ use projections::{Entry, filters};
 
 use crate::watch::Timeline;
 
+/// The records that are read at once when it is looked back from the end: mostly a few are wanted.
+const LOOK_BACK: usize = 128;
+
 /// An instant as nanoseconds since 1970; `None` beyond the years that fit.
 pub(crate) fn nanoseconds(time: Timestamp) -> Option<i64> {
     i64::try_from(time.as_nanosecond()).ok()
@@ -100,7 +103,7 @@ pub(crate) async fn states_since(
     let Some(filter) = of_asset(asset, "asset.state_changed") else { return Ok(Timeline::default()) };
     let mut next = below.previous();
     while let Some(from) = next {
-        let page = log.read(from, Direction::Backward, filter.clone(), MAX_PAGE).await?;
+        let page = log.read(from, Direction::Backward, filter.clone(), LOOK_BACK).await?;
         next = page.next;
         let mut older = true;
         for record in page {
@@ -169,7 +172,7 @@ pub(crate) async fn alarms_since(
     let Some(filter) = of_asset(asset, "alarm.raised") else { return Ok(found) };
     let mut next = below.previous();
     while let Some(from) = next {
-        let page = log.read(from, Direction::Backward, filter.clone(), MAX_PAGE).await?;
+        let page = log.read(from, Direction::Backward, filter.clone(), LOOK_BACK).await?;
         next = page.next;
         let mut older = 0;
         let records = page.len();
