@@ -44,6 +44,8 @@ async fn by_child(file: &[u8], limit: usize) -> anyhow::Result<String> {
     let mut child = Command::new(program)
         .arg(COMMAND)
         .env_clear()
+        // The allocator reserves addresses in steps of this many KiB, by itself of as many as the child may map in all.
+        .env("MIMALLOC_ARENA_RESERVE", "65536")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
