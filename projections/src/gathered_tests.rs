@@ -63,9 +63,9 @@ async fn followers_wake_once_for_many_appends_and_at_once_for_who_waits() {
         tokio::task::yield_now().await;
     }
     handle.wait_for(Position::new(999), Duration::from_secs(60)).await.unwrap();
-    // One page for each step of the tail that time allowed, and a few for who waited and what had begun: far from a page for each append.
+    // One page for each step of the tail that time allowed and for the last one, cut short; one for who waited, one that had begun, and one since a page holds at most 512 records at first.
     let steps = started.elapsed().as_millis() / GATHER_FOR.as_millis();
-    assert!(u128::from(pages.load(Ordering::Relaxed)) <= steps + 10, "{pages:?} pages in {steps} steps");
+    assert!(u128::from(pages.load(Ordering::Relaxed)) <= steps + 4, "{pages:?} pages in {steps} steps");
     // Without anybody who waits it comes by itself.
     let _ = gathered.append(AppendCondition::none(), vec![sealed(1000, None, erased("person:P-1"))]).await.unwrap();
     let mut tail = gathered.watch_tail();
