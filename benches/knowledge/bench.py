@@ -293,7 +293,8 @@ def rebuild(program, folder, filled, each):
         missing = [] if name.startswith("rebuild ") else sorted(set(filled["digests"]) - set(digests))
         same = f"{len(digests)} digests as the live ones" if not wrong else f"**other digests than live: {', '.join(wrong)}**"
         same += f" (without {', '.join(missing)})" if missing else ""
-        row(f"`millwright {name}`: {same}; {usage.ru_utime + usage.ru_stime:.0f} s of processor time, {usage.ru_maxrss / 1024:.0f} MiB at most", f"{took_s:.1f}", f"{filled['events'] / took_s:.0f}", others.read())
+        folded = f"; folded after {answer['seconds']:.1f} s, {filled['events'] / answer['seconds']:.0f} events/s" if "seconds" in answer else ""
+        row(f"`millwright {name}`: {same}{folded}; {usage.ru_utime + usage.ru_stime:.0f} s of processor time, {usage.ru_maxrss / 1024:.0f} MiB at most", f"{took_s:.1f}", f"{filled['events'] / took_s:.0f}", others.read())
 
 
 # Questions.
@@ -456,7 +457,8 @@ def ask(server, filled, options):
             reached = ingesting.end()
         filled["next"] = reached["next"]
         seconds, ms = reached["seconds"], reached["ms"]
-        row(f"reached {reached['readings'] / seconds:.0f} readings/s (p50 {ms['readings'][0]:.1f}, p99 {ms['readings'][1]:.1f} ms a request) and {reached['events'] / seconds:.0f} events/s (p50 {ms['events'][0]:.1f}, p99 {ms['events'][1]:.1f}) in {seconds:.0f} s; worst lag {max(worst)[0]} records, `{max(worst)[1]}`", *[""] * 7)
+        rates = [f"{reached[kind] / seconds:.0f} {kind}/s (p50 {ms[kind][0]:.1f}, p99 {ms[kind][1]:.1f} ms a request)" for kind in ms]
+        row(f"reached {' and '.join(rates)} in {seconds:.0f} s; worst lag {max(worst)[0]} records, `{max(worst)[1]}`", *[""] * 7)
         rss, anonymous, high = server.memory_mib()
         row(f"resident memory: {rss:.0f} MiB, not files {anonymous:.0f}, highest {high:.0f}", *[""] * 7)
         begun = time.perf_counter()

@@ -12,6 +12,7 @@
 
 mod history;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use eventlog::Position;
@@ -75,7 +76,7 @@ async fn bare(url: &str, rows: usize) {
     println!("bare insert, {engine}, {rows} rows a transaction: {a_second:.0} rows/s");
 }
 
-async fn run(name: &str, config: &Config, entries: &[Entry], episodes: usize) {
+async fn run(name: &str, config: &Config, entries: &[Arc<Entry>], episodes: usize) {
     let (opening, graph) = GraphOpening::new(config);
     let mut projection = opening.open().await.unwrap();
     let took = feed(&mut projection, entries).await;

@@ -297,7 +297,11 @@ impl Projection for CaseProjection {
         self.index.checkpoint()
     }
 
-    fn apply<'a>(&'a mut self, entries: &'a [Entry], through: Position) -> BoxFuture<'a, Result<(), ProjectionError>> {
+    fn apply<'a>(
+        &'a mut self,
+        entries: &'a [Arc<Entry>],
+        through: Position,
+    ) -> BoxFuture<'a, Result<(), ProjectionError>> {
         let shared = self.index.shared();
         let mut state = shared.state.write();
         for entry in entries {

@@ -1,5 +1,7 @@
 //! What the tests of this crate share: entries without a log, and a small weaving mill's history.
 
+use std::sync::Arc;
+
 use domain::events::*;
 use domain::ids::*;
 use domain::{Event, Text, Unit};
@@ -9,7 +11,7 @@ use projections::{Content, Entry};
 
 /// Builds entries at consecutive positions.
 pub(crate) struct Mill {
-    pub entries: Vec<Entry>,
+    pub entries: Vec<Arc<Entry>>,
     pub start: Timestamp,
 }
 
@@ -39,7 +41,7 @@ impl Mill {
         let event = event.into();
         let position = Position::new(self.entries.len() as u64);
         let time = self.start.checked_add(SignedDuration::from_hours(hours)).unwrap();
-        self.entries.push(Entry {
+        self.entries.push(Arc::new(Entry {
             position,
             revision: Revision::START,
             stream: StreamId::of(event.category(), &event.key()).unwrap(),
@@ -51,7 +53,7 @@ impl Mill {
             actor: "test".to_owned(),
             causation_id: None,
             content: Content::Event(Box::new(event)),
-        });
+        }));
         position
     }
 

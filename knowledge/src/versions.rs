@@ -1,6 +1,7 @@
 //! Versions on their way into a store: what was folded since the last write.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use eventlog::{Category, Digest, EventType, Filter, Position};
 use projections::Entry;
@@ -15,7 +16,7 @@ const MAX_HEADS: usize = 20_000;
 #[derive(Clone, Debug)]
 pub(crate) struct Change {
     /// The version.
-    pub record: KnowledgeRecord,
+    pub record: Arc<KnowledgeRecord>,
     /// Whether the store holds the version already, and only its end is new.
     pub stored: bool,
 }
@@ -23,7 +24,7 @@ pub(crate) struct Change {
 /// What was folded and not yet written. Every version stays a version of its own, however many are written at once.
 #[derive(Debug)]
 pub(crate) struct Pending {
-    heads: HashMap<RecordId, Option<KnowledgeRecord>>,
+    heads: HashMap<RecordId, Option<Arc<KnowledgeRecord>>>,
     changes: BTreeMap<(RecordId, Position), Change>,
     /// The first position that is not folded.
     pub applied: Position,
@@ -36,7 +37,7 @@ impl Pending {
     }
 
     /// The records that the entries change and whose latest version must be brought from the store first.
-    pub fn missing(&self, entries: &[Entry]) -> Vec<RecordId> {
+    pub fn missing(&self, entries: &[Arc<Entry>]) -> Vec<RecordId> {
         let mut missing = HashSet::new();
         for entry in entries {
             missing.extend(touches(entry).into_iter().filter(|id| !self.heads.contains_key(id)));
@@ -52,7 +53,7 @@ impl Pending {
             self.heads.entry(id).or_insert(None);
         }
         for record in found {
-            self.heads.insert(record.id.clone(), Some(record));
+            self.heads.insert(record.id.clone(), Some(Arc::new(record)));
         }
     }
 
@@ -60,14 +61,16 @@ impl Pending {
     pub fn apply(&mut self, entry: &Entry) {
         for id in touches(entry) {
             let head = self.heads.entry(id.clone()).or_insert(None);
-            let Some(next) = evolve(&id, head.as_ref(), entry) else { continue };
-            if let Some(mut ended) = head.take() {
+            let Some(next) = evolve(&id, head.as_deref(), entry) else { continue };
+            if let Some(former) = head.take() {
+                let key = (id.clone(), former.valid_from);
+                let stored = self.changes.remove(&key).is_none_or(|change| change.stored);
+                let mut ended = Arc::unwrap_or_clone(former);
                 ended.valid_to = Some(entry.position);
-                let key = (id.clone(), ended.valid_from);
-                let stored = self.changes.get(&key).is_none_or(|change| change.stored);
-                self.changes.insert(key, Change { record: ended, stored });
+                self.changes.insert(key, Change { record: Arc::new(ended), stored });
             }
-            *head = Some(next.clone());
+            let next = Arc::new(next);
+            *head = Some(Arc::clone(&next));
             self.changes.insert((id, next.valid_from), Change { record: next, stored: false });
         }
     }

@@ -34,7 +34,11 @@ impl Projection for Counting {
         self.checkpoint
     }
 
-    fn apply<'a>(&'a mut self, _entries: &'a [Entry], through: Position) -> BoxFuture<'a, Result<(), ProjectionError>> {
+    fn apply<'a>(
+        &'a mut self,
+        _entries: &'a [Arc<Entry>],
+        through: Position,
+    ) -> BoxFuture<'a, Result<(), ProjectionError>> {
         self.checkpoint = through;
         self.pages.fetch_add(1, Ordering::Relaxed);
         Box::pin(std::future::ready(Ok(())))

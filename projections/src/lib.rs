@@ -24,6 +24,7 @@ pub mod trace;
 
 mod digest;
 mod entry;
+mod feed;
 mod gathered;
 mod handle;
 mod history;
@@ -44,6 +45,7 @@ mod testing_operations;
 
 pub use digest::state_digest;
 pub use entry::{Content, Entry, Meta, READINGS_TYPE, SealError, seal, seal_readings};
+pub use feed::Feed;
 pub use gathered::{GATHER_FOR, Gathered};
 pub use handle::{ProjectionHandle, RequestError, WaitError};
 pub use history::{AsOf, Fact, History};

@@ -212,7 +212,11 @@ impl<F: Fold> Projection for MemoryProjection<F> {
         self.shared.checkpoint()
     }
 
-    fn apply<'a>(&'a mut self, entries: &'a [Entry], through: Position) -> BoxFuture<'a, Result<(), ProjectionError>> {
+    fn apply<'a>(
+        &'a mut self,
+        entries: &'a [Arc<Entry>],
+        through: Position,
+    ) -> BoxFuture<'a, Result<(), ProjectionError>> {
         // Ordering: state and checkpoint change under one lock, so that no reader sees one without the other.
         let mut cell = self.shared.0.write();
         for entry in entries {
@@ -220,7 +224,7 @@ impl<F: Fold> Projection for MemoryProjection<F> {
         }
         cell.checkpoint = through;
         drop(cell);
-        self.must_scrub |= entries.iter().any(Entry::makes_forget);
+        self.must_scrub |= entries.iter().any(|entry| entry.makes_forget());
         Box::pin(std::future::ready(Ok(())))
     }
 

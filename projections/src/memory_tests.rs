@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use eventlog::Position;
 use serde::{Deserialize, Serialize};
 
@@ -23,9 +25,9 @@ impl Fold for Newer {
     }
 }
 
-fn entries(count: u64) -> Vec<Entry> {
+fn entries(count: u64) -> Vec<Arc<Entry>> {
     let seeds: Vec<u64> = (0..count).collect();
-    history(&seeds).into_iter().zip(0..).map(|(event, position)| logged(position, event)).collect()
+    history(&seeds).into_iter().zip(0..).map(|(event, position)| Arc::new(logged(position, event))).collect()
 }
 
 #[tokio::test]

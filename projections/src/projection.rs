@@ -1,5 +1,7 @@
 //! The contract of a projection.
 
+use std::sync::Arc;
+
 use eventlog::{BoxFuture, Digest, Filter, Position};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -29,7 +31,11 @@ pub trait Projection: Send + 'static {
     fn checkpoint(&self) -> Position;
 
     /// Applies a batch.
-    fn apply<'a>(&'a mut self, entries: &'a [Entry], through: Position) -> BoxFuture<'a, Result<(), ProjectionError>>;
+    fn apply<'a>(
+        &'a mut self,
+        entries: &'a [Arc<Entry>],
+        through: Position,
+    ) -> BoxFuture<'a, Result<(), ProjectionError>>;
 
     /// Makes everything applied so far durable; called at times and when the process ends.
     fn flush(&mut self) -> BoxFuture<'_, Result<(), ProjectionError>>;

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::pages::Pages;
-use crate::{Entry, WaitError};
+use crate::{Entry, Feed, WaitError};
 
 /// The longest time between two saves of the progress of a reactor that answers nothing.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
@@ -38,7 +38,7 @@ pub trait Reactor: Send + 'static {
     fn filter(&self) -> Filter;
 
     /// Answers a batch of entries.
-    fn react<'a>(&'a mut self, entries: &'a [Entry]) -> BoxFuture<'a, Result<Vec<NewEvent>, ReactorError>>;
+    fn react<'a>(&'a mut self, entries: &'a [Arc<Entry>]) -> BoxFuture<'a, Result<Vec<NewEvent>, ReactorError>>;
 }
 
 /// The id of a reaction: from the reactor, its version, the cause, and which of the reactions to that cause it is.
@@ -170,21 +170,22 @@ impl ReactorHandle {
 /// # Errors
 /// [`ReactorError::Progress`] when the file with its progress cannot be read.
 pub fn start_reactor<R: Reactor>(
-    log: Arc<dyn EventLog>,
+    feed: impl Into<Feed>,
     reactor: R,
     options: ReactorOptions,
     cancel: CancellationToken,
 ) -> Result<ReactorHandle, ReactorError> {
-    let name = reactor.name();
+    let (name, feed) = (reactor.name(), feed.into());
     let progress = options.dir.map(|dir| ProgressFile { reactor: name, path: dir.join(format!("{name}.position")) });
     let checkpoint = match &progress {
         Some(file) => file.load()?.unwrap_or(options.start),
         None => options.start,
     };
     let (sender, state) = watch::channel(State { checkpoint, failed: None, stopped: false });
+    let log = Arc::clone(feed.log());
     let handle = ReactorHandle { name, log: Arc::clone(&log), state };
     let worker = Worker {
-        pages: Pages::new(reactor.filter()),
+        pages: Pages::of(&feed, reactor.filter()),
         log,
         reactor,
         progress,

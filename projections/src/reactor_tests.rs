@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Reactor, ReactorError, ReactorOptions, reaction_id, start_reactor};
 use crate::testing::{sealed, time};
-use crate::{Entry, Meta, filters, seal};
+use crate::{Entry, Feed, Meta, filters, seal};
 
 const WAIT: Duration = Duration::from_secs(60);
 
@@ -32,7 +32,7 @@ impl Reactor for Watcher {
         filters::types(&["asset.state_changed"])
     }
 
-    fn react<'a>(&'a mut self, entries: &'a [Entry]) -> BoxFuture<'a, Result<Vec<NewEvent>, ReactorError>> {
+    fn react<'a>(&'a mut self, entries: &'a [Arc<Entry>]) -> BoxFuture<'a, Result<Vec<NewEvent>, ReactorError>> {
         let mut events = Vec::new();
         for entry in entries {
             let Some(Event::MachineStateChanged(change)) = entry.event() else { continue };
@@ -75,7 +75,7 @@ async fn faults(log: &MemoryLog) -> Vec<String> {
 
 async fn run(log: &MemoryLog, mood: &'static str, options: ReactorOptions, until: Position) {
     let cancel = CancellationToken::new();
-    let handle = start_reactor(Arc::new(log.clone()), Watcher { mood }, options, cancel.clone()).unwrap();
+    let handle = start_reactor(Feed::new(Arc::new(log.clone())), Watcher { mood }, options, cancel.clone()).unwrap();
     handle.wait_for(until, WAIT).await.unwrap();
     cancel.cancel();
     handle.stopped().await;

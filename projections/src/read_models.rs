@@ -1,7 +1,6 @@
 //! All read models of this crate together: started over a log, or replayed up to a position.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use eventlog::{Digest, EventLog, Filter, Position, ReadError};
 use tokio_util::sync::CancellationToken;
@@ -30,7 +29,7 @@ use crate::folds::upkeep::Upkeep;
 use crate::folds::warnings::Warnings;
 use crate::folds::webhooks::Webhooks;
 use crate::pages::Pages;
-use crate::{Entry, Fold, MemoryProjection, ProjectionDigest, ProjectionError, ProjectionSet, Runner, Shared};
+use crate::{Entry, Feed, Fold, MemoryProjection, ProjectionDigest, ProjectionError, ProjectionSet, Runner, Shared};
 
 macro_rules! read_models {
     ($($(#[$doc:meta])* $field:ident: $fold:ident;)*) => {
@@ -49,7 +48,7 @@ macro_rules! read_models {
             /// # Errors
             /// [`ProjectionError::Store`] when a snapshot file cannot be opened.
             pub fn start(
-                log: &Arc<dyn EventLog>,
+                feed: impl Into<Feed>,
                 dir: Option<&Path>,
                 cancel: &CancellationToken,
             ) -> Result<(Self, ProjectionSet), ProjectionError> {
@@ -58,13 +57,13 @@ macro_rules! read_models {
                     $(let $field = scope.spawn(|| MemoryProjection::<$fold>::open(dir));)*
                     ($($field.join()),*)
                 });
-                let mut set = ProjectionSet::default();
+                let (feed, mut set) = (feed.into(), ProjectionSet::default());
                 $(
                     let (projection, $field) = $field.map_err(|_| ProjectionError::Store {
                         projection: $fold::NAME,
                         reason: "opening it panicked".to_owned(),
                     })??;
-                    set.add(Runner::start_rebuildable(Arc::clone(log), projection, cancel.clone()));
+                    set.add(Runner::start_rebuildable(&feed, projection, cancel.clone()));
                 )*
                 Ok((Self { $($field),* }, set))
             }

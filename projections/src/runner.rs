@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::handle::{MAX_WAITING_REQUESTS, Progress, Request};
 use crate::pages::Pages;
-use crate::{Entry, Projection, ProjectionError, ProjectionHandle, Rebuildable, RequestError};
+use crate::{Feed, Projection, ProjectionError, ProjectionHandle, Rebuildable, RequestError};
 
 /// The longest time between two flushes of a projection that changes.
 pub const FLUSH_EVERY: Duration = Duration::from_secs(60);
@@ -29,31 +29,33 @@ struct Hooks<P> {
 impl Runner {
     /// Runs a projection until `cancel`: it catches up in large pages, then follows the tail, and flushes at times and at the end. It cannot
     /// be rebuilt while it runs; see [`Runner::start_rebuildable`].
-    pub fn start<P: Projection>(log: Arc<dyn EventLog>, projection: P, cancel: CancellationToken) -> ProjectionHandle {
-        Worker::spawn(log, projection, None, cancel)
+    pub fn start<P: Projection>(feed: impl Into<Feed>, projection: P, cancel: CancellationToken) -> ProjectionHandle {
+        Worker::spawn(feed.into(), projection, None, cancel)
     }
 
     /// Like [`Runner::start`], for a projection that can be rebuilt beside itself.
     pub fn start_rebuildable<P: Rebuildable>(
-        log: Arc<dyn EventLog>,
+        feed: impl Into<Feed>,
         projection: P,
         cancel: CancellationToken,
     ) -> ProjectionHandle {
         let hooks = Hooks { beside: P::beside, replace: P::replace };
-        Worker::spawn(log, projection, Some(hooks), cancel)
+        Worker::spawn(feed.into(), projection, Some(hooks), cancel)
     }
 
     /// Like [`Runner::start_rebuildable`], for a projection of this name and version whose store is still being opened: its handle says so until then. One that cannot be opened has failed.
     pub fn start_opening<P: Rebuildable>(
-        log: Arc<dyn EventLog>,
+        feed: impl Into<Feed>,
         (name, version): (&'static str, u32),
         opening: impl Future<Output = Result<P, ProjectionError>> + Send + 'static,
         cancel: CancellationToken,
     ) -> ProjectionHandle {
+        let feed = feed.into();
+        let log = Arc::clone(feed.log());
         let (progress, watching) = watch::channel(Progress::at(Position::START, true));
         let (requests, waiting) = mpsc::channel(MAX_WAITING_REQUESTS);
         let wanted = Arc::new(Notify::new());
-        let opened = Opened { name, log: Arc::clone(&log), progress, waiting, wanted: Arc::clone(&wanted), cancel };
+        let opened = Opened { name, feed, progress, waiting, wanted: Arc::clone(&wanted), cancel };
         let task = tokio::spawn(opened.run(opening));
         ProjectionHandle::new((name, version), log, watching, (requests, wanted), task)
     }
@@ -62,7 +64,7 @@ impl Runner {
 /// What runs a projection once it is open.
 struct Opened {
     name: &'static str,
-    log: Arc<dyn EventLog>,
+    feed: Feed,
     progress: watch::Sender<Progress>,
     waiting: mpsc::Receiver<Request>,
     wanted: Arc<Notify>,
@@ -71,7 +73,7 @@ struct Opened {
 
 impl Opened {
     async fn run<P: Rebuildable>(self, opening: impl Future<Output = Result<P, ProjectionError>>) {
-        let Self { name, log, progress, waiting, wanted, cancel } = self;
+        let Self { name, feed, progress, waiting, wanted, cancel } = self;
         let opened = tokio::select! {
             opened = opening => opened,
             () = cancel.cancelled() => {
@@ -83,7 +85,7 @@ impl Opened {
             Ok(projection) => {
                 progress.send_replace(Progress::at(projection.checkpoint(), false));
                 let hooks = Hooks { beside: P::beside, replace: P::replace };
-                Worker::new(log, projection, Some(hooks), progress).run(waiting, &wanted, cancel).await;
+                Worker::new(feed, projection, Some(hooks), progress).run(waiting, &wanted, cancel).await;
             }
             Err(error) => {
                 tracing::error!(projection = name, %error, "the projection could not be opened");
@@ -108,7 +110,7 @@ struct Rebuild<P> {
 
 struct Worker<P: Projection> {
     name: &'static str,
-    log: Arc<dyn EventLog>,
+    feed: Feed,
     projection: P,
     pages: Pages,
     hooks: Option<Hooks<P>>,
@@ -118,16 +120,12 @@ struct Worker<P: Projection> {
 }
 
 impl<P: Projection> Worker<P> {
-    fn spawn(
-        log: Arc<dyn EventLog>,
-        projection: P,
-        hooks: Option<Hooks<P>>,
-        cancel: CancellationToken,
-    ) -> ProjectionHandle {
+    fn spawn(feed: Feed, projection: P, hooks: Option<Hooks<P>>, cancel: CancellationToken) -> ProjectionHandle {
         let (name, version) = (projection.name(), projection.version());
         let (progress, watching) = watch::channel(Progress::at(projection.checkpoint(), false));
         let (requests, waiting) = mpsc::channel(MAX_WAITING_REQUESTS);
-        let worker = Self::new(Arc::clone(&log), projection, hooks, progress);
+        let log = Arc::clone(feed.log());
+        let worker = Self::new(feed, projection, hooks, progress);
         let wanted = Arc::new(Notify::new());
         let task = {
             let wanted = Arc::clone(&wanted);
@@ -136,20 +134,20 @@ impl<P: Projection> Worker<P> {
         ProjectionHandle::new((name, version), log, watching, (requests, wanted), task)
     }
 
-    fn new(log: Arc<dyn EventLog>, projection: P, hooks: Option<Hooks<P>>, progress: watch::Sender<Progress>) -> Self {
-        let pages = Pages::new(projection.filter());
-        Self { name: projection.name(), log, projection, pages, hooks, rebuild: None, progress, unflushed: 0 }
+    fn new(feed: Feed, projection: P, hooks: Option<Hooks<P>>, progress: watch::Sender<Progress>) -> Self {
+        let pages = Pages::of(&feed, projection.filter());
+        Self { name: projection.name(), feed, projection, pages, hooks, rebuild: None, progress, unflushed: 0 }
     }
 
     async fn run(mut self, mut requests: mpsc::Receiver<Request>, wanted: &Notify, cancel: CancellationToken) {
-        let mut tail = self.log.watch_tail();
+        let mut tail = self.feed.log().watch_tail();
         let mut flush = tokio::time::interval(FLUSH_EVERY);
         flush.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut tail_open = true;
         loop {
             // Ordering: the tail is marked as seen before the log is asked, so that an append in between wakes the wait below.
             tail.borrow_and_update();
-            let end = self.log.tail();
+            let end = self.feed.log().tail();
             let busy = (!self.has_failed() && self.projection.checkpoint() < end) || self.rebuild.is_some();
             tokio::select! {
                 biased;
@@ -171,7 +169,7 @@ impl<P: Projection> Worker<P> {
     /// One page for the projection, and one for its successor while there is one.
     async fn step(&mut self, end: Position) {
         if !self.has_failed() && self.projection.checkpoint() < end {
-            match advance(self.name, &*self.log, &mut self.pages, &mut self.projection).await {
+            match advance(self.name, &**self.feed.log(), &mut self.pages, &mut self.projection).await {
                 Ok(Advance { applied, forgets }) => {
                     self.unflushed += applied;
                     if forgets {
@@ -187,7 +185,7 @@ impl<P: Projection> Worker<P> {
             }
         }
         if let Some(mut rebuild) = self.rebuild.take() {
-            match advance(self.name, &*self.log, &mut rebuild.pages, &mut rebuild.candidate).await {
+            match advance(self.name, &**self.feed.log(), &mut rebuild.pages, &mut rebuild.candidate).await {
                 Ok(_) if rebuild.candidate.checkpoint() < self.goal() => self.rebuild = Some(rebuild),
                 Ok(_) => self.swap(rebuild).await,
                 Err(error) => drop(rebuild.done.send(Err(error.into()))),
@@ -197,14 +195,14 @@ impl<P: Projection> Worker<P> {
 
     /// Where a successor must be to take over: where the old one is, or at the tail when the old one is broken.
     fn goal(&self) -> Position {
-        if self.has_failed() { self.log.tail() } else { self.projection.checkpoint() }
+        if self.has_failed() { self.feed.log().tail() } else { self.projection.checkpoint() }
     }
 
     async fn swap(&mut self, rebuild: Rebuild<P>) {
         let Some(hooks) = &self.hooks else { return };
         let done = match (hooks.replace)(&mut self.projection, rebuild.candidate).await {
             Ok(()) => {
-                self.pages = Pages::new(self.projection.filter());
+                self.pages = Pages::of(&self.feed, self.projection.filter());
                 self.progress.send_modify(|progress| progress.failed = None);
                 self.publish();
                 self.unflushed += 1;
@@ -239,7 +237,7 @@ impl<P: Projection> Worker<P> {
             Some(_) if self.rebuild.is_some() => RequestError::Rebuilding { projection },
             Some(hooks) => match (hooks.beside)(&self.projection).await {
                 Ok(candidate) => {
-                    let pages = Pages::new(candidate.filter());
+                    let pages = Pages::of(&self.feed, candidate.filter());
                     self.rebuild = Some(Rebuild { candidate, pages, done });
                     return;
                 }
@@ -274,6 +272,7 @@ impl<P: Projection> Worker<P> {
 
     fn fail(&mut self, error: &ProjectionError) {
         tracing::error!(projection = self.name, %error, checkpoint = %self.projection.checkpoint(), "the projection stops applying");
+        self.pages.rest();
         self.progress.send_modify(|progress| progress.failed = Some(error_chain(error)));
     }
 
@@ -306,7 +305,10 @@ async fn advance<P: Projection>(
         .await
         .map_err(|source| ProjectionError::Log { projection: name, source })?;
     projection.apply(&page.entries, page.through).await?;
-    Ok(Advance { applied: page.entries.len() as u64 + 1, forgets: page.entries.iter().any(Entry::makes_forget) })
+    Ok(Advance {
+        applied: page.entries.len() as u64 + 1,
+        forgets: page.entries.iter().any(|entry| entry.makes_forget()),
+    })
 }
 
 fn error_chain(error: &dyn std::error::Error) -> String {

@@ -10,7 +10,7 @@ use super::Runner;
 use crate::folds::statistics::Statistics;
 use crate::testing::history;
 use crate::{
-    Entry, MemoryProjection, Projection, ProjectionError, ProjectionSet, Rebuildable, RequestError, WaitError,
+    Entry, Feed, MemoryProjection, Projection, ProjectionError, ProjectionSet, Rebuildable, RequestError, WaitError,
 };
 
 const WAIT: Duration = Duration::from_secs(60);
@@ -28,7 +28,7 @@ async fn it_catches_up_follows_and_flushes_when_it_ends() {
     append(&log, 0..600).await;
     let cancel = CancellationToken::new();
     let (projection, shared) = MemoryProjection::<Statistics>::open(Some(dir.path())).unwrap();
-    let handle = Runner::start_rebuildable(Arc::new(log.clone()), projection, cancel.clone());
+    let handle = Runner::start_rebuildable(Feed::new(Arc::new(log.clone())), projection, cancel.clone());
     handle.wait_for(Position::new(599), WAIT).await.unwrap();
     append(&log, 600..601).await;
     handle.wait_for(Position::new(600), WAIT).await.unwrap();
@@ -49,7 +49,7 @@ async fn a_wait_for_what_is_not_there_times_out() {
     let log = MemoryLog::new();
     append(&log, 0..2).await;
     let (projection, _) = MemoryProjection::<Statistics>::open(None).unwrap();
-    let handle = Runner::start(Arc::new(log), projection, CancellationToken::new());
+    let handle = Runner::start(Feed::new(Arc::new(log)), projection, CancellationToken::new());
     let error = handle.wait_for(Position::new(2), Duration::from_millis(10)).await.unwrap_err();
     assert!(matches!(error, WaitError::Timeout { wanted, .. } if wanted == Position::new(2)), "{error}");
 }
@@ -59,7 +59,7 @@ async fn a_rebuild_ends_where_the_old_one_is() {
     let log = MemoryLog::new();
     append(&log, 0..900).await;
     let (projection, shared) = MemoryProjection::<Statistics>::open(None).unwrap();
-    let handle = Runner::start_rebuildable(Arc::new(log.clone()), projection, CancellationToken::new());
+    let handle = Runner::start_rebuildable(Feed::new(Arc::new(log.clone())), projection, CancellationToken::new());
     handle.wait_for(Position::new(899), WAIT).await.unwrap();
     let before = handle.digest().await.unwrap();
     assert_eq!(handle.rebuild().await.unwrap(), Position::new(900));
@@ -96,7 +96,11 @@ impl Projection for Moody {
         self.inner.checkpoint()
     }
 
-    fn apply<'a>(&'a mut self, entries: &'a [Entry], through: Position) -> BoxFuture<'a, Result<(), ProjectionError>> {
+    fn apply<'a>(
+        &'a mut self,
+        entries: &'a [Arc<Entry>],
+        through: Position,
+    ) -> BoxFuture<'a, Result<(), ProjectionError>> {
         if self.refuses.load(Ordering::SeqCst) {
             let error = ProjectionError::Store { projection: "moody", reason: "no".to_owned() };
             return Box::pin(std::future::ready(Err(error)));
@@ -129,7 +133,7 @@ async fn a_failed_projection_says_why_and_can_be_rebuilt() {
     let refuses = Arc::new(AtomicBool::new(false));
     let (inner, _) = MemoryProjection::<Statistics>::open(None).unwrap();
     let handle = Runner::start_rebuildable(
-        Arc::new(log.clone()),
+        Feed::new(Arc::new(log.clone())),
         Moody { inner, refuses: Arc::clone(&refuses) },
         CancellationToken::new(),
     );
@@ -169,7 +173,7 @@ async fn a_projection_that_is_being_opened_says_so_and_is_waited_for() {
         opening.await.unwrap();
         Ok(projection)
     };
-    let handle = Runner::start_opening(Arc::new(log), ("statistics", 1), opened, cancel.clone());
+    let handle = Runner::start_opening(Feed::new(Arc::new(log)), ("statistics", 1), opened, cancel.clone());
     assert!(handle.opening());
     assert_eq!((handle.checkpoint(), handle.lag()), (Position::START, 5));
     let waited = tokio::spawn({

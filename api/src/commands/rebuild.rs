@@ -1,5 +1,7 @@
 //! `millwright rebuild`.
 
+use std::time::Instant;
+
 use anyhow::{Context, bail};
 use serde_json::json;
 
@@ -8,7 +10,7 @@ use crate::commands::print;
 use crate::config::Config;
 use crate::engine::{self, Engine};
 
-/// Rebuilds the named projections from the log, or all of them, and prints their digests.
+/// Rebuilds the named projections from the log, or all of them, and prints their digests, and as JSON the seconds until everything was folded.
 ///
 /// # Errors
 /// When a server runs on the folder, a name is not known, or a projection fails.
@@ -16,10 +18,11 @@ pub async fn run(config: Config, names: &[String], output: Output) -> anyhow::Re
     if names.is_empty() {
         delete_all(&config)?;
     }
+    let begun = Instant::now();
     let engine = Engine::open(&config).await?;
-    let rebuilt = rebuild(&engine, names).await;
+    let rebuilt = rebuild(&engine, names, begun).await;
     engine.close().await;
-    print(output, &json!({ "items": rebuilt? }), |shown| super::replay::describe(&shown["items"]))
+    print(output, &rebuilt?, |shown| super::replay::describe(&shown["items"]))
 }
 
 /// Deletes everything that is derived. The log's lock says that no server uses it.
@@ -35,7 +38,7 @@ fn delete_all(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn rebuild(engine: &Engine, names: &[String]) -> anyhow::Result<serde_json::Value> {
+async fn rebuild(engine: &Engine, names: &[String], begun: Instant) -> anyhow::Result<serde_json::Value> {
     let set = engine.projections();
     for name in names {
         let Some(projection) = set.get(name) else {
@@ -44,7 +47,8 @@ async fn rebuild(engine: &Engine, names: &[String]) -> anyhow::Result<serde_json
         projection.rebuild().await.with_context(|| format!("rebuilding {name}"))?;
     }
     engine.settle().await?;
+    let seconds = begun.elapsed().as_secs_f64();
     let mut digests = set.digests().await?;
     digests.retain(|digest| names.is_empty() || names.iter().any(|name| name == digest.name));
-    Ok(serde_json::to_value(digests)?)
+    Ok(json!({ "items": digests, "seconds": seconds }))
 }

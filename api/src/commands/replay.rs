@@ -1,5 +1,7 @@
 //! `millwright replay`.
 
+use std::sync::Arc;
+
 use anyhow::{Context, bail};
 use eventlog::{Digest, Direction, EventLog, Filter, MAX_PAGE, Position};
 use knowledge::Knowledge;
@@ -83,10 +85,10 @@ async fn digest(
         let records = log.read(from, Direction::Forward, Filter::all(), MAX_PAGE).await?;
         let Some(read_to) = records.last().map(|record| record.position) else { break };
         let through = read_to.min(last).next();
-        let entries: Vec<Entry> = records
+        let entries: Vec<Arc<Entry>> = records
             .into_iter()
             .filter(|record| record.position <= last && filter.matches(record))
-            .map(Entry::decode)
+            .map(|record| Arc::new(Entry::decode(record)))
             .collect();
         store.apply(&entries, through).await?;
         from = through;

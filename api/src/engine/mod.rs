@@ -27,7 +27,7 @@ use eventlog::{Direction, EventLog, Filter, Position, QueryItem};
 use knowledge::Knowledge;
 use parking_lot::Mutex;
 use projections::folds::models::Models;
-use projections::{Fold as _, Gathered, ProjectionSet, ProjectionStatus, ReadModels, WaitError};
+use projections::{Feed, Fold as _, Gathered, ProjectionSet, ProjectionStatus, ReadModels, WaitError};
 use registry::{ArtifactStore, Registry};
 use tokio_util::sync::CancellationToken;
 use tracking::Tracking;
@@ -62,7 +62,7 @@ pub struct Engine {
     /// The log.
     pub log: Arc<dyn EventLog>,
     /// The same for who follows it: its tail moves in small steps.
-    followed: Arc<dyn EventLog>,
+    followed: Feed,
     /// The one way in for readings.
     pub ingest: Ingest,
     /// The read models in memory.
@@ -223,11 +223,11 @@ impl Engine {
             let start = async move { Ingest::start(log, Some(&dir), connectors::ingest::Limits::default()).await };
             tokio::spawn(start)
         };
-        let followed: Arc<dyn EventLog> = Gathered::start(Arc::clone(&log), stop_followers.clone());
+        let followed = Feed::new(Gathered::start(Arc::clone(&log), stop_followers.clone()));
         let projections_dir = config.data_dir.join(folder::PROJECTIONS);
         let tracking = {
-            let (log, dir, stop) = (Arc::clone(&followed), projections_dir.clone(), stop_followers.clone());
-            tokio::task::spawn_blocking(move || Tracking::start(&log, Some(&dir), &stop))
+            let (feed, dir, stop) = (followed.clone(), projections_dir.clone(), stop_followers.clone());
+            tokio::task::spawn_blocking(move || Tracking::start(&feed, Some(&dir), &stop))
         };
         let (read, mut set) =
             ReadModels::start(&followed, Some(&projections_dir), &stop_followers).context("opening the read models")?;
@@ -252,8 +252,8 @@ impl Engine {
             ArtifactStore::open_folder(&config.data_dir.join(folder::ARTIFACTS)).context("opening the artifacts")?;
         let progress = set.get(Models::NAME).cloned().context("the read model of models does not run")?;
         let dataset_builds = Builder::new(Arc::clone(&log), artifacts.clone(), stop_followers.clone());
-        let registry = Arc::new(Registry::new(Arc::clone(&followed), artifacts, read.models.clone(), progress));
-        let webhooks = webhooks::open(config, &followed, &read, &set)?;
+        let registry = Arc::new(Registry::new(Arc::clone(followed.log()), artifacts, read.models.clone(), progress));
+        let webhooks = webhooks::open(config, followed.log(), &read, &set)?;
         let groups = Groups::open(Arc::clone(&log)).await.context("opening the groups of consumers")?;
         let reactors_dir = config.data_dir.join(folder::REACTORS);
         let rates = Rates::start(Arc::clone(&log), ingest.clone(), stop_followers.clone());
@@ -294,14 +294,17 @@ impl Engine {
         std::fs::create_dir_all(&self.reactors_dir).context("making the reactors' folder")?;
         let (registry, dir, stop) =
             (Arc::clone(&self.registry), self.reactors_dir.clone(), self.stop_followers.clone());
-        self.reactors
-            .lock()
-            .push(registry::predictions::start(registry, Some(dir), stop).context("starting the predictions")?);
-        let (log, dir, stop) = (Arc::clone(&self.followed), self.reactors_dir.clone(), self.stop_followers.clone());
-        let warnings = precursors::reactor::start(log, Some(dir), stop).context("starting the fault warnings")?;
+        self.reactors.lock().push(
+            registry::predictions::start(&self.followed, registry, Some(dir), stop)
+                .context("starting the predictions")?,
+        );
+        let (dir, stop) = (self.reactors_dir.clone(), self.stop_followers.clone());
+        let warnings =
+            precursors::reactor::start(&self.followed, Some(dir), stop).context("starting the fault warnings")?;
         self.reactors.lock().push(warnings);
-        let (log, dir, stop) = (Arc::clone(&self.followed), self.reactors_dir.clone(), self.stop_followers.clone());
-        let examinations = precursors::examine::start(log, Some(dir), stop).context("starting the examinations")?;
+        let (dir, stop) = (self.reactors_dir.clone(), self.stop_followers.clone());
+        let examinations =
+            precursors::examine::start(&self.followed, Some(dir), stop).context("starting the examinations")?;
         self.reactors.lock().push(examinations);
         self.webhooks.start(self.stop_followers.clone());
         Ok(())
@@ -313,7 +316,7 @@ impl Engine {
     /// When a channel cannot be set up.
     pub fn start_notices(&self, config: &Config) -> anyhow::Result<()> {
         let models = (&self.read, &self.projections);
-        let started = notices::start(config, &self.followed, models, &self.webhooks, self.stop_followers.clone())?;
+        let started = notices::start(config, self.followed.log(), models, &self.webhooks, self.stop_followers.clone())?;
         self.notifier.set(started).ok().context("notices were started before")
     }
 

@@ -157,9 +157,9 @@ macro_rules! events {
             /// # Errors
             /// [`DecodeError`] names the type, or the field and the reason.
             pub fn decode(event_type: &str, version: u16, payload: &[u8]) -> Result<Self, DecodeError> {
-                let value = serde_json::from_slice(payload)
-                    .map_err(|error| DecodeError::Payload { event_type: event_type.to_owned(), reason: error.to_string() })?;
-                Self::from_value(event_type, version, value)
+                let mut json = serde_json::Deserializer::from_slice(payload);
+                let event = Self::read(event_type, version, &mut json)?;
+                json.end().map(|()| event).map_err(|error| unreadable(event_type, &error))
             }
 
             /// Reads an event of a type in its present version from a JSON value.
@@ -167,20 +167,28 @@ macro_rules! events {
             /// # Errors
             /// [`DecodeError`] names the type, or the field and the reason.
             pub fn from_value(event_type: &str, version: u16, value: serde_json::Value) -> Result<Self, DecodeError> {
-                match event_type {
-                    $($type => {
-                        if version != $version {
-                            return Err(DecodeError::UnknownVersion { event_type: event_type.to_owned(), version });
-                        }
-                        serde_json::from_value(value)
-                            .map(Self::$name)
-                            .map_err(|error| DecodeError::Payload { event_type: event_type.to_owned(), reason: error.to_string() })
-                    })*
-                    _ => Err(DecodeError::UnknownType(event_type.to_owned())),
-                }
+                Self::read(event_type, version, value)
+            }
+
+            fn read<'de, J>(event_type: &str, version: u16, json: J) -> Result<Self, DecodeError>
+            where
+                J: serde::Deserializer<'de, Error = serde_json::Error>,
+            {
+                let read = match event_type {
+                    $($type if version == $version => serde::Deserialize::deserialize(json).map(Self::$name),)*
+                    $($type)|* => {
+                        return Err(DecodeError::UnknownVersion { event_type: event_type.to_owned(), version });
+                    }
+                    _ => return Err(DecodeError::UnknownType(event_type.to_owned())),
+                };
+                read.map_err(|error| unreadable(event_type, &error))
             }
         }
     };
+}
+
+fn unreadable(event_type: &str, error: &serde_json::Error) -> DecodeError {
+    DecodeError::Payload { event_type: event_type.to_owned(), reason: error.to_string() }
 }
 
 trait Key {

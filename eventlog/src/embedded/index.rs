@@ -305,17 +305,13 @@ impl Index {
 
     /// The rows among these under a key.
     fn rows(&self, key: &Key, among: &Range<u32>) -> Result<Vec<u32>, ReadError> {
-        let within = |rows: &[u32]| {
-            let (from, to) =
-                (rows.partition_point(|row| *row < among.start), rows.partition_point(|row| *row < among.end));
-            rows.get(from..to).unwrap_or_default().to_vec()
+        let index = match self {
+            Self::Memory(index) => index,
+            Self::File(index) => return index.rows_among(key, among),
         };
-        match self {
-            Self::Memory(index) => {
-                Ok(index.postings.get(key.as_bytes()).map(|posting| within(&posting.rows)).unwrap_or_default())
-            }
-            Self::File(index) => Ok(index.posting(key)?.map(|posting| within(&posting.rows)).unwrap_or_default()),
-        }
+        let rows = index.postings.get(key.as_bytes()).map(|posting| posting.rows.as_slice()).unwrap_or_default();
+        let (from, to) = (rows.partition_point(|row| *row < among.start), rows.partition_point(|row| *row < among.end));
+        Ok(rows.get(from..to).unwrap_or_default().to_vec())
     }
 
     fn any_of(&self, keys: impl Iterator<Item = Key>, among: &Range<u32>) -> Result<Vec<u32>, ReadError> {

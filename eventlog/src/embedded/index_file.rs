@@ -2,8 +2,11 @@
 //!
 //! What is read is checked, block by block: a flipped bit in the table of ids would otherwise make a known event unknown, and a repetition a second event.
 
+use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use uuid::Uuid;
 
 use super::disk::{Access, DiskFile, Folder};
@@ -21,6 +24,10 @@ const ID_BYTES: u64 = 20;
 const ENTRY_PREFIX: usize = 14;
 /// The bytes that one checksum covers.
 const BLOCK_BYTES: usize = 4096;
+/// The longest posting that is read as a whole.
+const WHOLE_BYTES: usize = 16 * BLOCK_BYTES;
+/// The most places that are remembered.
+const KNOWN_PLACES: usize = 512;
 const BLOOM_BITS_PER_KEY: usize = 10;
 const BLOOM_HASHES: u64 = 7;
 
@@ -37,6 +44,8 @@ pub(super) struct FileIndex {
     ids: u32,
     keys: u32,
     happened: Option<Happened>,
+    /// Places that were asked for, or that there is none: a filtered read asks for the same ones with every page.
+    places: Mutex<HashMap<Key, Option<Place>>>,
 }
 
 fn name(number: u64) -> String {
@@ -100,7 +109,8 @@ impl FileIndex {
         let blocks = numbers(&table);
         let happened = bytes.get(76..).and_then(Happened::from_bytes);
         let rows = of_rows;
-        (found == checksum).then_some(Self { name, file, bloom, blocks, body_bytes, rows, ids, keys, happened })
+        let places = Mutex::default();
+        (found == checksum).then_some(Self { name, file, bloom, blocks, body_bytes, rows, ids, keys, happened, places })
     }
 
     /// The range of event times, when the file has one.
@@ -132,18 +142,61 @@ impl FileIndex {
     }
 
     pub(super) fn posting(&self, key: &Key) -> Result<Option<Posting>, ReadError> {
+        let Some(place) = self.place(key)? else { return Ok(None) };
+        Ok(Some(Posting { base: place.base, rows: self.numbers(place.rows_at, place.count)? }))
+    }
+
+    /// The rows of a posting among these. Of a long one only the stretch is read that they lie in.
+    pub(super) fn rows_among(&self, key: &Key, among: &Range<u32>) -> Result<Vec<u32>, ReadError> {
+        let Some(place) = self.place(key)? else { return Ok(Vec::new()) };
+        let (from, to) = if place.count as usize * 4 <= WHOLE_BYTES {
+            (0, place.count)
+        } else {
+            (self.rows_before(&place, among.start)?, self.rows_before(&place, among.end)?)
+        };
+        let mut rows = self.numbers(place.rows_at + u64::from(from) * 4, to.saturating_sub(from))?;
+        rows.retain(|row| among.contains(row));
+        Ok(rows)
+    }
+
+    /// How many rows of a posting lie before one.
+    fn rows_before(&self, place: &Place, row: u32) -> Result<u32, ReadError> {
+        let (mut low, mut high) = (0, place.count);
+        while low < high {
+            let middle = low.midpoint(high);
+            let found = u32::from_le_bytes(self.read(place.rows_at + u64::from(middle) * 4)?);
+            if found < row { low = middle + 1 } else { high = middle }
+        }
+        Ok(low)
+    }
+
+    /// Where the posting of a key is.
+    fn place(&self, key: &Key) -> Result<Option<Place>, ReadError> {
         if !bloom_holds(&self.bloom, key.as_bytes()) {
             return Ok(None);
         }
+        if let Some(known) = self.places.lock().get(key) {
+            return Ok(*known);
+        }
+        let found = self.find(key)?;
+        let mut places = self.places.lock();
+        if places.len() >= KNOWN_PLACES {
+            places.clear();
+        }
+        places.insert(key.clone(), found);
+        Ok(found)
+    }
+
+    fn find(&self, key: &Key) -> Result<Option<Place>, ReadError> {
         let (mut low, mut high) = (0, u64::from(self.keys));
         while low < high {
             let middle = low.midpoint(high);
             let at = u64::from_le_bytes(self.read(self.directory_at() + middle * 8)?);
-            let entry = self.entry(at)?;
-            match entry.key.as_slice().cmp(key.as_bytes()) {
+            let (found, place) = self.entry(at)?;
+            match found.as_slice().cmp(key.as_bytes()) {
                 std::cmp::Ordering::Less => low = middle + 1,
                 std::cmp::Ordering::Greater => high = middle,
-                std::cmp::Ordering::Equal => return self.rows_of(&entry, at).map(Some),
+                std::cmp::Ordering::Equal => return Ok(Some(place)),
             }
         }
         Ok(None)
@@ -151,9 +204,7 @@ impl FileIndex {
 
     pub(super) fn offsets(&self, row: u32, count: u32) -> Result<Vec<u32>, ReadError> {
         let count = count.min(self.rows.saturating_sub(row));
-        let mut bytes = vec![0; count as usize * 4];
-        self.fill(&mut bytes, self.offsets_at() + u64::from(row) * 4)?;
-        let offsets = numbers(&bytes);
+        let offsets = self.numbers(self.offsets_at() + u64::from(row) * 4, count)?;
         // Whoever wrote an index that is wrong wrote its checksums too: what does not ascend is not read at all.
         if !offsets.is_sorted_by(|one, next| one < next) {
             return Err(self.damaged());
@@ -161,7 +212,8 @@ impl FileIndex {
         Ok(offsets)
     }
 
-    fn entry(&self, at: u64) -> Result<Entry, ReadError> {
+    /// The key of an entry, and where its posting is.
+    fn entry(&self, at: u64) -> Result<(Vec<u8>, Place), ReadError> {
         let prefix: [u8; ENTRY_PREFIX] = self.read(at)?;
         let mut fields = Fields::new(&prefix);
         let mut read = || Some((fields.u16()?, fields.u64()?, fields.u32()?));
@@ -171,13 +223,14 @@ impl FileIndex {
         }
         let mut key = vec![0; usize::from(length)];
         self.fill(&mut key, at + ENTRY_PREFIX as u64)?;
-        Ok(Entry { key, base, count })
+        let rows_at = at + (ENTRY_PREFIX + key.len()) as u64;
+        Ok((key, Place { base, rows_at, count }))
     }
 
-    fn rows_of(&self, entry: &Entry, at: u64) -> Result<Posting, ReadError> {
-        let mut bytes = vec![0; entry.count as usize * 4];
-        self.fill(&mut bytes, at + (ENTRY_PREFIX + entry.key.len()) as u64)?;
-        Ok(Posting { base: entry.base, rows: numbers(&bytes) })
+    fn numbers(&self, at: u64, count: u32) -> Result<Vec<u32>, ReadError> {
+        let mut bytes = vec![0; count as usize * 4];
+        self.fill(&mut bytes, at)?;
+        Ok(numbers(&bytes))
     }
 
     fn offsets_at(&self) -> u64 {
@@ -229,9 +282,11 @@ impl FileIndex {
     }
 }
 
-struct Entry {
-    key: Vec<u8>,
+/// Where a posting is in the file.
+#[derive(Clone, Copy, Debug)]
+struct Place {
     base: u64,
+    rows_at: u64,
     count: u32,
 }
 

@@ -6,6 +6,7 @@ use domain::{Event, Text};
 use eventlog::{EventId, Position, Revision, StreamId};
 use jiff::{SignedDuration, Timestamp};
 use projections::{Content, Entry, Projection};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const BATCH: usize = 5_000;
@@ -45,7 +46,7 @@ impl Numbers {
 }
 
 /// Episodes of five events each: a fault, its coding, and the work order that answers it.
-pub fn history(episodes: usize) -> Vec<Entry> {
+pub fn history(episodes: usize) -> Vec<Arc<Entry>> {
     let mut numbers = Numbers(7);
     let mut entries = Vec::new();
     let start: Timestamp = "2020-01-01T00:00:00Z".parse().unwrap();
@@ -118,7 +119,7 @@ pub fn history(episodes: usize) -> Vec<Entry> {
         for event in events {
             let position = Position::new(u64::try_from(entries.len()).unwrap());
             let time = start.checked_add(SignedDuration::from_mins(i64::try_from(episode * 30).unwrap())).unwrap();
-            entries.push(Entry {
+            entries.push(Arc::new(Entry {
                 position,
                 revision: Revision::START,
                 stream: StreamId::of(event.category(), &event.key()).unwrap(),
@@ -130,14 +131,14 @@ pub fn history(episodes: usize) -> Vec<Entry> {
                 actor: "bench".to_owned(),
                 causation_id: None,
                 content: Content::Event(Box::new(event)),
-            });
+            }));
         }
     }
     entries
 }
 
 /// The time to fold the entries, in batches, and to flush.
-pub async fn feed(projection: &mut impl Projection, entries: &[Entry]) -> Duration {
+pub async fn feed(projection: &mut impl Projection, entries: &[Arc<Entry>]) -> Duration {
     let begin = Instant::now();
     for batch in entries.chunks(BATCH) {
         projection.apply(batch, batch.last().unwrap().position.next()).await.unwrap();

@@ -72,7 +72,6 @@ pub fn run() {
     let index = TextIndex::in_memory().unwrap();
     let documents = rows.iter().enumerate().map(|(number, row)| {
         let document = Document {
-            key: number.to_string(),
             id: number.to_string(),
             texts: TEXTS.map(|column| row[column].clone()).to_vec(),
             valid_from: number as u64,

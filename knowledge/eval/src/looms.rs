@@ -192,7 +192,6 @@ fn found(name: &str, parts: &[Asked<'_>]) {
         let index = TextIndex::in_memory().unwrap();
         let documents = history.iter().enumerate().map(|(number, loom)| {
             let document = Document {
-                key: number.to_string(),
                 id: number.to_string(),
                 facets: vec![(Facet::Mode, loom.mode.clone())],
                 texts: vec![loom.text.clone()],

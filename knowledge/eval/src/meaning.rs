@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use embedding::Bert;
-use retrieval::index::Weights;
+use retrieval::index::{Document, Weights};
 use retrieval::vectors::{Batch, Change, Embedder, Vectors};
 
 use crate::Split;
@@ -26,7 +26,7 @@ const WORTHS: [f32; 5] = [0.25, 0.5, 1.0, 2.0, 4.0];
 fn vectors(model: &Arc<Bert>, texts: &[&str]) -> Vectors {
     let vectors = Vectors::open(Arc::clone(model) as Arc<dyn Embedder>, None).unwrap();
     let change = |(number, text): (u64, &&str)| Change {
-        key: number.to_string(),
+        key: Document::key(&number.to_string(), number),
         text: (*text).to_owned(),
         valid_from: number,
         valid_to: None,
@@ -130,7 +130,9 @@ fn compare(model: &Arc<Bert>, set: &Set<'_>) {
     };
     let mut ways = vec![
         score("words alone (ours, text alone)".to_owned(), &|text| searched.near(text, Vec::new(), None)),
-        score("vectors alone".to_owned(), &|text| near(text).iter().map(|(key, _)| key.parse().unwrap()).collect()),
+        score("vectors alone".to_owned(), &|text| {
+            near(text).iter().map(|(key, _)| Document::read_key(key).unwrap().0.parse().unwrap()).collect()
+        }),
     ];
     for worth in WORTHS {
         ways.push(score(format!("words and vectors, {worth}"), &|text| {

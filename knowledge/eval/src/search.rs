@@ -27,7 +27,6 @@ impl Searched {
         let index = TextIndex::in_memory().unwrap();
         let documents = history.iter().enumerate().map(|(number, order)| {
             let document = Document {
-                key: number.to_string(),
                 id: number.to_string(),
                 facets: vec![(Facet::Mode, order.mode.clone()), (Facet::Item, order.system.clone())],
                 texts: vec![order.text.clone()],
@@ -53,7 +52,6 @@ impl Searched {
         let index = TextIndex::in_memory().unwrap();
         let documents = texts.iter().enumerate().map(|(number, text)| {
             let document = Document {
-                key: number.to_string(),
                 id: number.to_string(),
                 texts: vec![(*text).to_owned()],
                 valid_from: number as u64,

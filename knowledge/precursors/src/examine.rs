@@ -11,8 +11,8 @@ use domain::events::{FaultExamined, FaultObserved};
 use eventlog::{BoxFuture, EventLog, Filter, NewEvent, Position, ReadError};
 use projections::folds::catalog::Catalog;
 use projections::{
-    AsOf, Entry, Fold as _, Meta, Reactor, ReactorError, ReactorHandle, ReactorOptions, filters, reaction_id, seal,
-    start_reactor,
+    AsOf, Entry, Feed, Fold as _, Meta, Reactor, ReactorError, ReactorHandle, ReactorOptions, filters, reaction_id,
+    seal, start_reactor,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -37,12 +37,12 @@ pub struct FaultExaminations {
 /// # Errors
 /// [`ReactorError::Progress`].
 pub fn start(
-    log: Arc<dyn EventLog>,
+    feed: &Feed,
     progress_dir: Option<PathBuf>,
     cancel: CancellationToken,
 ) -> Result<ReactorHandle, ReactorError> {
     let options = ReactorOptions { dir: progress_dir, start: Position::START };
-    start_reactor(Arc::clone(&log), FaultExaminations::new(log), options, cancel)
+    start_reactor(feed, FaultExaminations::new(Arc::clone(feed.log())), options, cancel)
 }
 
 impl FaultExaminations {
@@ -51,7 +51,7 @@ impl FaultExaminations {
         Self { log, catalog: None }
     }
 
-    async fn answer(&mut self, entries: &[Entry]) -> Result<Vec<NewEvent>, ReactorError> {
+    async fn answer(&mut self, entries: &[Arc<Entry>]) -> Result<Vec<NewEvent>, ReactorError> {
         let Some(first) = entries.first() else { return Ok(Vec::new()) };
         let log = Arc::clone(&self.log);
         let mut catalog = match self.catalog.take() {
@@ -89,7 +89,7 @@ impl Reactor for FaultExaminations {
         filter
     }
 
-    fn react<'a>(&'a mut self, entries: &'a [Entry]) -> BoxFuture<'a, Result<Vec<NewEvent>, ReactorError>> {
+    fn react<'a>(&'a mut self, entries: &'a [Arc<Entry>]) -> BoxFuture<'a, Result<Vec<NewEvent>, ReactorError>> {
         Box::pin(self.answer(entries))
     }
 }

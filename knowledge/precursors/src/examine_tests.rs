@@ -12,7 +12,7 @@ const DAY: i64 = 86_400;
 /// Lets a reactor without progress answer everything.
 async fn run(log: &Arc<dyn EventLog>) {
     let cancel = CancellationToken::new();
-    let handle = start(Arc::clone(log), None, cancel.clone()).unwrap();
+    let handle = start(&log.into(), None, cancel.clone()).unwrap();
     handle.wait_for(log.tail().previous().unwrap(), PATIENCE).await.unwrap();
     assert_eq!(handle.failed(), None);
     cancel.cancel();

@@ -19,7 +19,7 @@ use projections::folds::articles::Articles;
 use projections::folds::catalog::Catalog;
 use projections::folds::warnings::Warnings;
 use projections::{
-    AsOf, Content, Entry, Fold as _, Meta, Reactor, ReactorError, ReactorHandle, ReactorOptions, filters, seal,
+    AsOf, Content, Entry, Feed, Fold as _, Meta, Reactor, ReactorError, ReactorHandle, ReactorOptions, filters, seal,
     start_reactor,
 };
 use tokio_util::sync::CancellationToken;
@@ -74,12 +74,12 @@ pub struct FaultWarnings {
 /// # Errors
 /// [`ReactorError::Progress`].
 pub fn start(
-    log: Arc<dyn EventLog>,
+    feed: &Feed,
     progress_dir: Option<PathBuf>,
     cancel: CancellationToken,
 ) -> Result<ReactorHandle, ReactorError> {
-    let options = ReactorOptions { dir: progress_dir, start: log.tail() };
-    start_reactor(Arc::clone(&log), FaultWarnings::new(log), options, cancel)
+    let options = ReactorOptions { dir: progress_dir, start: feed.log().tail() };
+    start_reactor(feed, FaultWarnings::new(Arc::clone(feed.log())), options, cancel)
 }
 
 impl FaultWarnings {
@@ -88,7 +88,7 @@ impl FaultWarnings {
         Self { log, state: None }
     }
 
-    async fn answer(&mut self, entries: &[Entry]) -> Result<Vec<NewEvent>, ReactorError> {
+    async fn answer(&mut self, entries: &[Arc<Entry>]) -> Result<Vec<NewEvent>, ReactorError> {
         let Some(first) = entries.first() else { return Ok(Vec::new()) };
         let log = Arc::clone(&self.log);
         let mut state = match self.state.take() {
@@ -121,7 +121,7 @@ impl Reactor for FaultWarnings {
         filter
     }
 
-    fn react<'a>(&'a mut self, entries: &'a [Entry]) -> BoxFuture<'a, Result<Vec<NewEvent>, ReactorError>> {
+    fn react<'a>(&'a mut self, entries: &'a [Arc<Entry>]) -> BoxFuture<'a, Result<Vec<NewEvent>, ReactorError>> {
         Box::pin(self.answer(entries))
     }
 }

@@ -105,7 +105,7 @@ struct Runs {
 fn run(log: &Arc<dyn EventLog>, start: u64) -> Runs {
     let cancel = CancellationToken::new();
     let options = ReactorOptions { dir: None, start: Position::new(start) };
-    let handle = start_reactor(Arc::clone(log), FaultWarnings::new(Arc::clone(log)), options, cancel.clone()).unwrap();
+    let handle = start_reactor(log, FaultWarnings::new(Arc::clone(log)), options, cancel.clone()).unwrap();
     Runs { handle, cancel }
 }
 

@@ -14,7 +14,7 @@ use projections::{Entry, filters};
 use crate::watch::Timeline;
 
 /// The records that are read at once when it is looked back from the end: mostly a few are wanted.
-const LOOK_BACK: usize = 128;
+const LOOK_BACK: usize = 32;
 
 /// An instant as nanoseconds since 1970; `None` beyond the years that fit.
 pub(crate) fn nanoseconds(time: Timestamp) -> Option<i64> {

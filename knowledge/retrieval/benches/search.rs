@@ -39,7 +39,6 @@ fn document(number: u64, record: &Record) -> Document {
     // A tenth of the versions have ended.
     let valid_to = number.is_multiple_of(10).then_some(number + 5);
     Document {
-        key: format!("{number}@{number}"),
         id: number.to_string(),
         facets: vec![
             (Facet::Kind, if number.is_multiple_of(3) { "work_order" } else { "fault" }.to_owned()),

@@ -63,8 +63,6 @@ impl Facet {
 /// One version of one thing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Document {
-    /// The identity of the version.
-    pub key: String,
     /// The identity of the thing.
     pub id: String,
     /// What it is filtered and counted by.
@@ -81,6 +79,19 @@ pub struct Document {
     pub valid_to: Option<u64>,
     /// What is given back.
     pub body: Vec<u8>,
+}
+
+impl Document {
+    /// The identity of the version of a thing that is valid from a position on: `id@position`.
+    pub fn key(id: &str, valid_from: u64) -> String {
+        format!("{id}@{valid_from}")
+    }
+
+    /// Reads a [`key`](Self::key).
+    pub fn read_key(key: &str) -> Option<(&str, u64)> {
+        let (id, valid_from) = key.rsplit_once('@')?;
+        Some((id, valid_from.parse().ok()?))
+    }
 }
 
 /// Which documents count.

@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use eventlog::EventLog;
 use projections::folds::dictionary::Dictionary;
 use projections::folds::episodes::Episodes;
 use projections::folds::states::States;
-use projections::{ProjectionError, ProjectionSet, Runner, Shared};
+use projections::{Feed, ProjectionError, ProjectionSet, Runner, Shared};
 use retrieval::vectors::Embedder;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -54,10 +53,10 @@ pub struct Projections {
 
 impl Projections {
     /// Runs all three until `cancel`, and adds them to the set.
-    pub fn start(self, log: &Arc<dyn EventLog>, set: &mut ProjectionSet, cancel: &CancellationToken) {
-        set.add(Runner::start_rebuildable(Arc::clone(log), self.search, cancel.clone()));
-        set.add(Runner::start_opening(Arc::clone(log), GraphProjection::NAMED, self.graph.open(), cancel.clone()));
-        set.add(Runner::start_rebuildable(Arc::clone(log), self.cases, cancel.clone()));
+    pub fn start(self, feed: &Feed, set: &mut ProjectionSet, cancel: &CancellationToken) {
+        set.add(Runner::start_rebuildable(feed, self.search, cancel.clone()));
+        set.add(Runner::start_opening(feed, GraphProjection::NAMED, self.graph.open(), cancel.clone()));
+        set.add(Runner::start_rebuildable(feed, self.cases, cancel.clone()));
     }
 }
 

@@ -29,7 +29,7 @@ fn mill() -> Mill {
 fn versions(mill: &Mill) -> Vec<KnowledgeRecord> {
     let mut pending = Pending::new(Position::START);
     mill.entries.iter().for_each(|entry| pending.apply(entry));
-    pending.changes().map(|change| change.record.clone()).collect()
+    pending.changes().map(|change| (*change.record).clone()).collect()
 }
 
 fn edges_around(versions: &[KnowledgeRecord], node: &RecordId, at: Position) -> BTreeSet<GraphEdge> {

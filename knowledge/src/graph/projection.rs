@@ -22,7 +22,7 @@ use crate::versions;
 pub(crate) const NAME: &str = "knowledge_graph";
 
 /// The version of fold and tables together: a change of either begins the database anew.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// The database that names the generation that counts.
 const POINTER_DATABASE: &str = "pointer";
@@ -38,6 +38,7 @@ pub struct GraphProjection {
     connection: Surreal<Any>,
     cell: Arc<Cell>,
     generation: i64,
+    write_versions: usize,
 }
 
 /// A graph that is not open yet. Whoever asks it waits.
@@ -102,12 +103,19 @@ impl GraphProjection {
             connection.signin(root).await.map_err(store::text)?;
         }
         let generation = read_generation(&connection).await?;
-        Self::open_generation(connection, generation, false).await
+        let write_versions =
+            if url.starts_with("mem:") { store::WRITE_VERSIONS_IN_MEMORY } else { store::WRITE_VERSIONS };
+        Self::open_generation(connection, generation, false, write_versions).await
     }
 
-    async fn open_generation(connection: Surreal<Any>, generation: i64, empty: bool) -> Result<Self, String> {
-        let store = Store::open(&connection, &database(generation), VERSION, empty).await?;
-        Ok(Self { connection, cell: Arc::new(Cell(RwLock::new(Arc::new(store)))), generation })
+    async fn open_generation(
+        connection: Surreal<Any>,
+        generation: i64,
+        empty: bool,
+        write_versions: usize,
+    ) -> Result<Self, String> {
+        let store = Store::open(&connection, &database(generation), VERSION, empty, write_versions).await?;
+        Ok(Self { connection, cell: Arc::new(Cell(RwLock::new(Arc::new(store)))), generation, write_versions })
     }
 
     fn store(&self) -> Arc<Store> {
@@ -189,7 +197,11 @@ impl Projection for GraphProjection {
         self.store().applied()
     }
 
-    fn apply<'a>(&'a mut self, entries: &'a [Entry], through: Position) -> BoxFuture<'a, Result<(), ProjectionError>> {
+    fn apply<'a>(
+        &'a mut self,
+        entries: &'a [Arc<Entry>],
+        through: Position,
+    ) -> BoxFuture<'a, Result<(), ProjectionError>> {
         let store = self.store();
         Box::pin(async move { store.apply(entries, through, VERSION).await.map_err(error) })
     }
@@ -208,7 +220,8 @@ impl Projection for GraphProjection {
 impl Rebuildable for GraphProjection {
     fn beside(&self) -> BoxFuture<'_, Result<Self, ProjectionError>> {
         Box::pin(async move {
-            Self::open_generation(self.connection.clone(), self.generation + 1, true).await.map_err(error)
+            let (connection, generation) = (self.connection.clone(), self.generation + 1);
+            Self::open_generation(connection, generation, true, self.write_versions).await.map_err(error)
         })
     }
 

@@ -356,7 +356,9 @@ impl Listed<'_> {
         best: &mut BTreeMap<(std::cmp::Reverse<i64>, RecordId), KnowledgeRecord>,
     ) -> Result<(), String> {
         let rows = if self.asset.is_some() { "$source" } else { "type::record($source ?? NONE)" };
-        let sql = format!("SELECT {HELD} FROM {rows} WHERE first <= $at AND valid_from > $at LIMIT {KEYS_PER_QUERY}");
+        let sql = format!(
+            "SELECT {HELD} FROM {rows} WHERE first != NONE AND first <= $at AND valid_from > $at LIMIT {KEYS_PER_QUERY}"
+        );
         let mut source = source;
         loop {
             let query = store.db.query(&sql).bind(("source", source.clone())).bind(("at", number(self.at)));

@@ -80,7 +80,7 @@ mod packed {
 pub(super) struct Carried {
     /// Whether the database has the row.
     pub stored: bool,
-    /// The beginning of the first version.
+    /// The beginning of the first version. A row has it where that is not the present one.
     pub first: Option<Position>,
     /// What ended before is in rows beside this one; `START` when nothing is.
     pub since: Position,
@@ -182,17 +182,19 @@ impl Carried {
     fn row(&self, record: &KnowledgeRecord) -> Result<Value, String> {
         let mut row = Object::new();
         row.insert("id", Value::RecordId(node(&record.id)));
-        row.insert("kind", record.kind.as_str().to_owned());
         row.insert("base", record.base.as_str().to_owned());
         if let Some(asset) = &record.asset {
             row.insert("asset", asset.clone());
         }
-        row.insert("title_zh", record.title.zh.clone().unwrap_or_default());
-        row.insert("title_en", record.title.en.clone().unwrap_or_default());
+        // For who browses the database; the kind stands in the id.
+        let title: Vec<&str> = [&record.title.zh, &record.title.en].into_iter().flatten().map(String::as_str).collect();
+        row.insert("title", title.join(" / "));
         row.insert("event_time_ns", event_time_ns(record));
         row.insert("valid_from", number(record.valid_from));
-        row.insert("first", number(self.first.unwrap_or(record.valid_from)));
         row.insert("body", Bytes::from(versions::encode(record)?));
+        if let Some(first) = self.first.filter(|first| *first < record.valid_from) {
+            row.insert("first", number(first));
+        }
         if self.since > Position::START {
             row.insert("since", number(self.since));
         }

@@ -25,9 +25,11 @@ mod tests;
 /// The namespace of all our databases.
 pub(super) const NAMESPACE: &str = "millwright";
 
-/// Versions that gather before they are written in one transaction: a record with several of them is written once. In memory each inserted row makes
-/// SurrealDB copy what the transaction has written so far (its save point), so that a transaction of thousands of rows is slow there; on disk it is not.
-const WRITE_VERSIONS: usize = 2_048;
+/// Versions that gather before they are written in one transaction: a record with several of them is written once, and so is what points to a node, which is a third of all
+/// rows where few gather. In memory each inserted row makes SurrealDB copy what the transaction has written so far (its save point), so that a transaction of thousands of rows
+/// is slow there; on disk it is not.
+pub(super) const WRITE_VERSIONS: usize = 8_192;
+pub(super) const WRITE_VERSIONS_IN_MEMORY: usize = 2_048;
 
 /// Entries that are folded between two looks at how much has gathered.
 const FOLD_ENTRIES: usize = 256;
@@ -103,6 +105,7 @@ pub(super) struct Store {
     pub db: Surreal<Any>,
     /// The database's name.
     pub name: String,
+    write_versions: usize,
     writing: tokio::sync::Mutex<Writing>,
     progress: RwLock<Progress>,
 }
@@ -114,8 +117,14 @@ struct Progress {
 }
 
 impl Store {
-    /// Opens the database over the connection. One that another version wrote, or whose state cannot be read, is removed and begun anew.
-    pub async fn open(connection: &Surreal<Any>, name: &str, version: u32, empty: bool) -> Result<Self, String> {
+    /// Opens the database over the connection, to write so many versions at once. One that another version wrote, or whose state cannot be read, is removed and begun anew.
+    pub async fn open(
+        connection: &Surreal<Any>,
+        name: &str,
+        version: u32,
+        empty: bool,
+        write_versions: usize,
+    ) -> Result<Self, String> {
         let db = connection.clone();
         db.use_ns(NAMESPACE).await.map_err(text)?;
         if empty {
@@ -135,6 +144,7 @@ impl Store {
         Ok(Self {
             db,
             name: name.to_owned(),
+            write_versions,
             writing: tokio::sync::Mutex::new(Writing {
                 pending: Pending::new(checkpoint),
                 carried: HashMap::new(),
@@ -159,7 +169,7 @@ impl Store {
     }
 
     /// Folds entries; writes when enough has gathered or enough time has passed.
-    pub async fn apply(&self, entries: &[Entry], through: Position, version: u32) -> Result<(), String> {
+    pub async fn apply(&self, entries: &[Arc<Entry>], through: Position, version: u32) -> Result<(), String> {
         let mut writing = self.writing.lock().await;
         for chunk in entries.chunks(FOLD_ENTRIES) {
             let missing = writing.pending.missing(chunk);
@@ -169,7 +179,7 @@ impl Store {
                 writing.pending.apply(entry);
                 writing.pending.applied = entry.position.next();
             }
-            if writing.pending.len() >= WRITE_VERSIONS {
+            if writing.pending.len() >= self.write_versions {
                 self.write(&mut writing, version).await?;
             }
         }
@@ -272,7 +282,9 @@ impl Store {
                 let mut row = object(row)?;
                 let body = row.remove("body").ok_or("a row holds no record")?;
                 let record = versions::decode(&rows::bytes(body)?)?;
-                writing.carried.insert(record.id.clone(), Carried::read(&mut row)?);
+                let mut carried = Carried::read(&mut row)?;
+                carried.first.get_or_insert(record.valid_from);
+                writing.carried.insert(record.id.clone(), carried);
                 found.push(record);
             }
         }

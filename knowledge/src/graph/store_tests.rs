@@ -6,7 +6,7 @@ use surrealdb::engine::any::connect;
 async fn a_write_that_arrived_and_was_held_for_lost_is_sent_again_without_harm() {
     let mut mill = Mill::looms();
     let connection = connect("mem://").await.unwrap();
-    let store = Store::open(&connection, "g0", 2, false).await.unwrap();
+    let store = Store::open(&connection, "g0", 2, false, 2_048).await.unwrap();
     let half = mill.entries.len() / 2;
     store.apply(&mill.entries[..half], Position::new(half as u64), 2).await.unwrap();
     store.flush(2).await.unwrap();
@@ -23,9 +23,9 @@ async fn a_write_that_arrived_and_was_held_for_lost_is_sent_again_without_harm()
         store.land(&mut writing).await.unwrap();
         assert_eq!(writing.stored, mill.through());
     }
-    let whole = Store::open(&connection, "g1", 2, false).await.unwrap();
+    let whole = Store::open(&connection, "g1", 2, false, 2_048).await.unwrap();
     whole.apply(&mill.entries, mill.through(), 2).await.unwrap();
     assert_eq!(store.digest(2).await.unwrap(), whole.digest(2).await.unwrap());
-    let again = Store::open(&connection, "g0", 2, false).await.unwrap();
+    let again = Store::open(&connection, "g0", 2, false, 2_048).await.unwrap();
     assert_eq!(again.applied(), mill.through());
 }

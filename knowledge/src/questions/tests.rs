@@ -3,7 +3,7 @@ use eventlog::Position;
 use super::*;
 use crate::facade::{Config, Knowledge};
 use crate::testing::Mill;
-use projections::Projection;
+use projections::{Feed, Projection};
 
 async fn knowledge(mill: &Mill) -> Knowledge {
     let models = crate::diagnose::tests::models(mill).await;
@@ -112,7 +112,7 @@ async fn the_runner_keeps_the_knowledge_up_with_the_log() {
     let (knowledge, projections) = Knowledge::open(&Config::default(), models).await.unwrap();
     let cancel = CancellationToken::new();
     let mut set = ProjectionSet::default();
-    projections.start(&log, &mut set, &cancel);
+    projections.start(&Feed::from(&log), &mut set, &cancel);
     let mut last = None;
     for entry in &mill.entries {
         let sealed = seal(entry.event().unwrap(), Meta::own("test", entry.event_time)).unwrap();

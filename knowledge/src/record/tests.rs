@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use domain::events::{Category, Outcome, WorkOrderClosed, WorkOrderOpened};
 use eventlog::Position;
@@ -8,7 +9,7 @@ use super::*;
 use crate::testing::{Mill, asset, code, fault, order};
 use crate::versions::{Pending, SetDigest, decode, encode};
 
-fn fold(entries: &[projections::Entry]) -> BTreeMap<(RecordId, Position), KnowledgeRecord> {
+fn fold(entries: &[Arc<projections::Entry>]) -> BTreeMap<(RecordId, Position), KnowledgeRecord> {
     let mut all: BTreeMap<(RecordId, Position), KnowledgeRecord> = BTreeMap::new();
     let mut heads: BTreeMap<RecordId, KnowledgeRecord> = BTreeMap::new();
     for entry in entries {
@@ -227,7 +228,7 @@ fn write(pending: &mut Pending, store: &mut BTreeMap<(RecordId, Position), Knowl
     for change in pending.changes() {
         let key = (change.record.id.clone(), change.record.valid_from);
         assert_eq!(store.contains_key(&key), change.stored, "{key:?}");
-        store.insert(key, change.record.clone());
+        store.insert(key, (*change.record).clone());
     }
     pending.written();
 }

@@ -14,7 +14,6 @@ pub(super) fn document(record: &KnowledgeRecord) -> Result<Document, String> {
     facets.extend(record.class.iter().map(|class| (Facet::Class, class.clone())));
     facets.extend(coded(record));
     Ok(Document {
-        key: key(record),
         id: record.id.to_string(),
         facets,
         texts: texts(record).into_iter().map(str::to_owned).collect(),
@@ -24,11 +23,6 @@ pub(super) fn document(record: &KnowledgeRecord) -> Result<Document, String> {
         valid_to: record.valid_to.map(Position::get),
         body: versions::encode(record)?,
     })
-}
-
-/// The identity of a version.
-pub(super) fn key(record: &KnowledgeRecord) -> String {
-    format!("{}@{}", record.id, record.valid_from)
 }
 
 /// The failure mode and the item that a record is coded with.

@@ -5,12 +5,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use eventlog::Position;
-use retrieval::index::Weights;
+use retrieval::index::{Document, Weights};
 use retrieval::vectors::{Batch, Change, Embedder, VectorError, Vectors};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use super::document::{key, texts};
+use super::document::texts;
 use super::projection::{Cell, stamp};
 use super::store::{self, Store};
 use crate::versions;
@@ -98,7 +98,7 @@ impl Near {
                 let changes = bodies.iter().map(|body| {
                     let record = versions::decode(body)?;
                     Ok(Change {
-                        key: key(&record),
+                        key: Document::key(record.id.as_str(), record.valid_from.get()),
                         text: texts(&record).join(" "),
                         valid_from: record.valid_from.get(),
                         valid_to: record.valid_to.map(Position::get),

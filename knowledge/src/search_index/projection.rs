@@ -16,7 +16,7 @@ use crate::versions;
 pub(crate) const NAME: &str = "knowledge_search";
 
 /// The version of fold, schema and tokenizers together: a change of any of them begins the index anew.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// What an index was made with: [`VERSION`], and the dictionary that its words were cut by.
 pub(super) fn stamp() -> String {
@@ -122,7 +122,11 @@ impl Projection for SearchProjection {
         self.store().applied()
     }
 
-    fn apply<'a>(&'a mut self, entries: &'a [Entry], through: Position) -> BoxFuture<'a, Result<(), ProjectionError>> {
+    fn apply<'a>(
+        &'a mut self,
+        entries: &'a [Arc<Entry>],
+        through: Position,
+    ) -> BoxFuture<'a, Result<(), ProjectionError>> {
         let (store, cell) = (self.store(), Arc::clone(&self.cell));
         let entries = entries.to_vec();
         Box::pin(blocking(move || {

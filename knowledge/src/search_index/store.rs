@@ -15,10 +15,11 @@ use crate::record::{KnowledgeRecord, RecordId};
 use crate::versions::{self, Pending, SetDigest};
 
 /// Versions that are committed at once; a commit per version would cost a hundred times as much.
-const COMMIT_VERSIONS: usize = 5_000;
+const COMMIT_VERSIONS: usize = 20_000;
 
-/// The longest time that a version waits for its commit while entries arrive.
+/// The longest time that a version waits for its commit while entries arrive, unless commits take long: then they take a fifth of the time at most.
 const COMMIT_AFTER: Duration = Duration::from_secs(1);
+const COMMIT_PAUSES: u32 = 4;
 
 /// Entries flow while the last ones came so lately, and the commits that they bring along are not later than this. A reader leaves committing to them then: a commit takes a hundred times as long as a search.
 const FLOWS_WITHIN: Duration = Duration::from_millis(100);
@@ -36,6 +37,8 @@ struct Writing {
     /// The checkpoint in the last commit's payload.
     committed: Position,
     last_commit: Instant,
+    /// When the next commit is due, counted from the last one.
+    pause: Duration,
     last_apply: Instant,
 }
 
@@ -71,7 +74,8 @@ impl Store {
         let snapshot = Snapshot { view: index.view(), visible: checkpoint };
         let now = Instant::now();
         let pending = Pending::new(checkpoint);
-        let writing = Writing { pending, committed: checkpoint, last_commit: now, last_apply: now };
+        let writing =
+            Writing { pending, committed: checkpoint, last_commit: now, pause: COMMIT_AFTER, last_apply: now };
         Arc::new(Self {
             index,
             writing: Mutex::new(writing),
@@ -91,7 +95,7 @@ impl Store {
     }
 
     /// Folds entries; commits when enough has gathered or enough time has passed.
-    pub fn apply(&self, entries: &[Entry], through: Position, version: &str) -> Result<(), String> {
+    pub fn apply(&self, entries: &[Arc<Entry>], through: Position, version: &str) -> Result<(), String> {
         let mut writing = self.writing.lock();
         for chunk in entries.chunks(COMMIT_VERSIONS) {
             let missing = writing.pending.missing(chunk);
@@ -110,7 +114,7 @@ impl Store {
         if writing.pending.len() == 0 {
             // Nothing is waiting, so what readers see holds for the new position, too.
             self.snapshot.write().visible = through;
-        } else if writing.last_commit.elapsed() >= COMMIT_AFTER {
+        } else if writing.last_commit.elapsed() >= writing.pause {
             self.commit(&mut writing, version)?;
         }
         Ok(())
@@ -126,7 +130,7 @@ impl Store {
     pub fn show_recent(&self, version: &str) -> Result<(), String> {
         let Some(mut writing) = self.writing.try_lock() else { return Ok(()) };
         let flows =
-            writing.last_apply.elapsed() < FLOWS_WITHIN && writing.last_commit.elapsed() < COMMIT_AFTER + COMMITS_LATE;
+            writing.last_apply.elapsed() < FLOWS_WITHIN && writing.last_commit.elapsed() < writing.pause + COMMITS_LATE;
         if flows || writing.pending.len() == 0 { Ok(()) } else { self.commit(&mut writing, version) }
     }
 
@@ -150,6 +154,7 @@ impl Store {
     }
 
     fn commit(&self, writing: &mut Writing, version: &str) -> Result<(), String> {
+        let begun = Instant::now();
         let mut documents = Vec::with_capacity(writing.pending.len());
         for change in writing.pending.changes() {
             documents.push((change.stored, Cow::Owned(document(&change.record)?)));
@@ -160,6 +165,7 @@ impl Store {
         writing.pending.written();
         writing.committed = applied;
         writing.last_commit = Instant::now();
+        writing.pause = COMMIT_AFTER.max(begun.elapsed() * COMMIT_PAUSES);
         *self.snapshot.write() = Snapshot { view, visible: applied };
         Ok(())
     }

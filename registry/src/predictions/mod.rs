@@ -24,7 +24,8 @@ use eventlog::{
 use jiff::Timestamp;
 use projections::folds::models::Models;
 use projections::{
-    AsOf, Content, Entry, Meta, Reactor, ReactorError, ReactorHandle, ReactorOptions, filters, seal, start_reactor,
+    AsOf, Content, Entry, Feed, Meta, Reactor, ReactorError, ReactorHandle, ReactorOptions, filters, seal,
+    start_reactor,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -67,13 +68,13 @@ pub struct Predictions {
 /// # Errors
 /// [`ReactorError::Progress`].
 pub fn start(
+    feed: &Feed,
     registry: Arc<Registry>,
     progress_dir: Option<PathBuf>,
     cancel: CancellationToken,
 ) -> Result<ReactorHandle, ReactorError> {
-    let log = Arc::clone(registry.log());
-    let options = ReactorOptions { dir: progress_dir, start: log.tail() };
-    start_reactor(log, Predictions::new(registry), options, cancel)
+    let options = ReactorOptions { dir: progress_dir, start: feed.log().tail() };
+    start_reactor(feed, Predictions::new(registry), options, cancel)
 }
 
 impl Predictions {
@@ -82,7 +83,7 @@ impl Predictions {
         Self { registry, state: None }
     }
 
-    async fn answer(&mut self, entries: &[Entry]) -> Result<Vec<NewEvent>, ReactorError> {
+    async fn answer(&mut self, entries: &[Arc<Entry>]) -> Result<Vec<NewEvent>, ReactorError> {
         let Some(first) = entries.first() else { return Ok(Vec::new()) };
         let mut state = match self.state.take() {
             Some(state) => state,
@@ -192,7 +193,7 @@ impl Reactor for Predictions {
         filter
     }
 
-    fn react<'a>(&'a mut self, entries: &'a [Entry]) -> BoxFuture<'a, Result<Vec<NewEvent>, ReactorError>> {
+    fn react<'a>(&'a mut self, entries: &'a [Arc<Entry>]) -> BoxFuture<'a, Result<Vec<NewEvent>, ReactorError>> {
         Box::pin(self.answer(entries))
     }
 }

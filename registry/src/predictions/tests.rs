@@ -33,7 +33,7 @@ fn start_from(registry: &Arc<Registry>, position: Position) -> Running {
     let cancel = CancellationToken::new();
     let options = ReactorOptions { dir: None, start: position };
     let reactor = Predictions::new(Arc::clone(registry));
-    let handle = start_reactor(Arc::clone(registry.log()), reactor, options, cancel.clone()).unwrap();
+    let handle = start_reactor(registry.log(), reactor, options, cancel.clone()).unwrap();
     Running { handle, cancel }
 }
 

@@ -128,7 +128,7 @@ async fn many(runs: u64) {
     let (mut decoded, mut flushed) = (0.0, 0.0);
     while !next.is_empty() {
         let started = thread_millis();
-        let entries: Vec<Entry> = next.into_iter().map(Entry::decode).collect();
+        let entries: Vec<Arc<Entry>> = next.into_iter().map(|record| Arc::new(Entry::decode(record))).collect();
         decoded += (thread_millis() - started) / 1e3;
         let started = thread_millis();
         projection.apply(&entries, Position::new(position)).await.unwrap();

@@ -122,7 +122,11 @@ impl Projection for TrackingProjection {
         self.shared.0.read().checkpoint
     }
 
-    fn apply<'a>(&'a mut self, entries: &'a [Entry], through: Position) -> BoxFuture<'a, Result<(), ProjectionError>> {
+    fn apply<'a>(
+        &'a mut self,
+        entries: &'a [Arc<Entry>],
+        through: Position,
+    ) -> BoxFuture<'a, Result<(), ProjectionError>> {
         // Ordering: state and checkpoint change under one lock, so that no reader sees one without the other.
         let mut cell = self.shared.0.write();
         for entry in entries {

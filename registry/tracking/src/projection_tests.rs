@@ -173,7 +173,7 @@ impl Dice {
 }
 
 /// Entries as the log would hand them out, each through its JSON form.
-fn entries(numbers: &[u64]) -> Vec<Entry> {
+fn entries(numbers: &[u64]) -> Vec<Arc<Entry>> {
     let mut revisions: HashMap<String, u64> = HashMap::new();
     let entry = |(number, position): (&u64, u64)| {
         let mut meta = Meta::own("test", None);
@@ -185,7 +185,7 @@ fn entries(numbers: &[u64]) -> Vec<Entry> {
         *revision += 1;
         let entry = Entry::decode(record);
         assert!(entry.event().is_some(), "{:?}", entry.content);
-        entry
+        Arc::new(entry)
     };
     numbers.iter().zip(0..).map(entry).collect()
 }
@@ -194,14 +194,14 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-async fn apply(projection: &mut TrackingProjection, entries: &[Entry], batch: usize) {
+async fn apply(projection: &mut TrackingProjection, entries: &[Arc<Entry>], batch: usize) {
     for part in entries.chunks(batch.max(1)) {
         let through = part.last().unwrap().position.next();
         projection.apply(part, through).await.unwrap();
     }
 }
 
-async fn reference(entries: &[Entry]) -> (Digest, usize) {
+async fn reference(entries: &[Arc<Entry>]) -> (Digest, usize) {
     let mut projection = TrackingProjection::open(None).unwrap();
     apply(&mut projection, entries, entries.len()).await;
     let texts = projection.shared.read(|state, _| state.texts.len());

@@ -10,7 +10,7 @@ use eventlog::{
     AppendCondition, AppendError, EventLog, EventType, Expected, Position, Query, QueryItem, StreamId, Tag,
 };
 use jiff::Timestamp;
-use projections::{Meta, ProjectionError, ProjectionHandle, Runner, seal};
+use projections::{Feed, Meta, ProjectionError, ProjectionHandle, Runner, seal};
 use tokio::sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio_util::sync::CancellationToken;
 
@@ -56,16 +56,17 @@ impl Tracking {
     /// # Errors
     /// [`ProjectionError::Store`] when the store's file cannot be opened.
     pub fn start(
-        log: &Arc<dyn EventLog>,
+        feed: impl Into<Feed>,
         dir: Option<&Path>,
         cancel: &CancellationToken,
     ) -> Result<Self, ProjectionError> {
         let projection = TrackingProjection::open(dir)?;
         let shared = projection.shared();
-        let handle = Runner::start_rebuildable(Arc::clone(log), projection, cancel.clone());
+        let feed = feed.into();
+        let handle = Runner::start_rebuildable(&feed, projection, cancel.clone());
         let shards = (0..SHARDS).map(|_| RwLock::default()).collect();
         Ok(Self {
-            log: Arc::clone(log),
+            log: Arc::clone(feed.log()),
             shared,
             handle,
             naming: Mutex::default(),

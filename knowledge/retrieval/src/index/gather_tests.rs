@@ -26,7 +26,7 @@ fn enough_of_some_terms_is_what_a_boolean_query_with_a_minimum_finds() {
     let mut compared = 0;
     for number in 0..64_usize {
         let text: Vec<&str> = (0..6).filter(|bit| number >> bit & 1 == 1).map(|bit| words[bit % 5]).collect();
-        let document = Document { key: number.to_string(), texts: vec![text.join(" ")], ..Document::default() };
+        let document = Document { texts: vec![text.join(" ")], ..Document::default() };
         view = index.commit([(false, Cow::Owned(document))].into_iter(), "").unwrap();
     }
     let terms: Vec<Term> = words.iter().map(|word| Term::from_field_text(view.fields.en, word)).collect();

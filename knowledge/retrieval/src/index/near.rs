@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use tantivy::query::{EnableScoring, Query};
 use tantivy::schema::IndexRecordOption;
-use tantivy::{DocAddress, DocSet as _, TERMINATED, TantivyError};
+use tantivy::{DocAddress, DocSet as _, TERMINATED, TantivyError, Term};
 
-use super::IndexError;
+use super::fields::VALID_FROM;
 use super::store::View;
+use super::{Document, IndexError};
 
 impl View {
     /// Where the documents with these keys are, each with its number, without those that the query leaves out.
@@ -22,16 +23,19 @@ impl View {
         }
         let weight = query.weight(EnableScoring::disabled_from_searcher(&self.searcher))?;
         for (segment, reader) in (0_u32..).zip(self.searcher.segment_readers()) {
-            let inverted = reader.inverted_index(self.fields.key)?;
+            let inverted = reader.inverted_index(self.fields.id)?;
+            let begins = reader.fast_fields().u64(VALID_FROM)?;
             let mut documents = Vec::new();
             for (key, number) in keys {
-                let term = self.fields.version(key);
+                let Some((id, valid_from)) = Document::read_key(key) else { continue };
+                let term = Term::from_field_text(self.fields.id, id);
                 let postings = inverted.read_postings(&term, IndexRecordOption::Basic);
                 let Some(mut postings) = postings.map_err(TantivyError::from)? else { continue };
                 while postings.doc() != TERMINATED {
                     // A version that was written anew stands there twice until segments are merged.
-                    if !reader.is_deleted(postings.doc()) {
-                        documents.push((postings.doc(), *number));
+                    let document = postings.doc();
+                    if begins.first(document) == Some(valid_from) && !reader.is_deleted(document) {
+                        documents.push((document, *number));
                     }
                     postings.advance();
                 }

@@ -90,7 +90,7 @@ pub struct Question<'a> {
     pub text: &'a str,
     /// What coding makes of the text.
     pub expected: Expected,
-    /// Versions whose meaning is near, by their keys, with how near each is; those that the filter leaves out do not count.
+    /// Versions whose meaning is near, by their [keys](super::Document::key), with how near each is; those that the filter leaves out do not count.
     pub near: Vec<(String, f32)>,
     /// Words of the plant that mean the same.
     pub curated: Option<&'a Curated>,
@@ -245,11 +245,9 @@ impl View {
 
     /// Only versions that were valid at the position.
     pub(super) fn valid(&self, position: u64) -> Vec<(Occur, Box<dyn Query>)> {
-        let fields = &self.fields;
         if position >= OPEN - 1 {
             // At the newest position the valid versions are the open ones, which one posting list holds.
-            let open = TermQuery::new(Term::from_field_u64(fields.valid_to, OPEN), IndexRecordOption::Basic);
-            return vec![must(Box::new(open))];
+            return vec![must(Box::new(self.fields.open()))];
         }
         // Looked at document by document: a range would be scanned through all of them.
         let valid = FunctionPredicate::from(move |segment: &SegmentReader| {

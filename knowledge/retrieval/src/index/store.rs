@@ -9,7 +9,7 @@ use tantivy::query::{BooleanQuery, Query, TermQuery, TermSetQuery};
 use tantivy::schema::{IndexRecordOption, Value as _};
 use tantivy::{DocAddress, Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyDocument, Term};
 
-use super::fields::{self, Fields, OPEN};
+use super::fields::{self, Fields};
 use super::{Document, IndexError};
 
 /// The writer's memory.
@@ -112,8 +112,8 @@ impl TextIndex {
         Ok(Self { fields, reader, writer: Mutex::new(writer), payload: RwLock::new(payload) })
     }
 
-    /// Writes documents, the second of each pair in place of the version with its key where the first says so, and commits them together with the
-    /// payload: neither is ever there without the other.
+    /// Writes documents, the second of each pair in place of the version of its thing that has no end where the first says so, and commits them together
+    /// with the payload: neither is ever there without the other.
     ///
     /// # Errors
     /// [`IndexError`].
@@ -125,7 +125,7 @@ impl TextIndex {
         let mut writer = self.writer.lock();
         for (replaces, document) in documents {
             if replaces {
-                writer.delete_term(self.fields.version(&document.key));
+                writer.delete_term(self.fields.head(&document.id));
             }
             writer.add_document(self.fields.document(&document))?;
         }
@@ -166,10 +166,8 @@ impl View {
     pub fn heads(&self, ids: &[&str]) -> Result<Vec<Vec<u8>>, IndexError> {
         let mut found = Vec::new();
         for chunk in ids.chunks(HEADS_PER_QUERY) {
-            let named = TermSetQuery::new(chunk.iter().map(|id| Term::from_field_text(self.fields.id, id)));
-            let open = TermQuery::new(Term::from_field_u64(self.fields.valid_to, OPEN), IndexRecordOption::Basic);
-            let query = BooleanQuery::intersection(vec![Box::new(named) as Box<dyn Query>, Box::new(open)]);
-            for (_, address) in self.searcher.search(&query, &TopDocs::with_limit(chunk.len()).order_by_score())? {
+            let named = TermSetQuery::new(chunk.iter().map(|id| self.fields.head(id)));
+            for (_, address) in self.searcher.search(&named, &TopDocs::with_limit(chunk.len()).order_by_score())? {
                 found.push(self.body(address)?);
             }
         }

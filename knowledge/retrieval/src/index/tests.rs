@@ -5,7 +5,6 @@ use crate::curated::Curated;
 
 fn document(number: u64, text: &str, mode: &str, valid_to: Option<u64>) -> Document {
     Document {
-        key: format!("{number}@{number}"),
         id: number.to_string(),
         facets: vec![(Facet::Kind, "fault".to_owned()), (Facet::Mode, mode.to_owned())],
         texts: vec![text.to_owned()],
@@ -104,13 +103,7 @@ fn a_position_sees_the_versions_that_were_valid_then() {
     let first = document(1, "pump noisy", "UNKNOWN", None);
     index.commit([(false, Cow::Borrowed(&first))].into_iter(), "2").unwrap();
     let ended = Document { valid_to: Some(5), ..first };
-    let second = Document {
-        key: "1@5".to_owned(),
-        valid_from: 5,
-        valid_to: None,
-        body: 99_u64.to_le_bytes().to_vec(),
-        ..ended.clone()
-    };
+    let second = Document { valid_from: 5, valid_to: None, body: 99_u64.to_le_bytes().to_vec(), ..ended.clone() };
     let view = index.commit([(true, Cow::Borrowed(&ended)), (false, Cow::Borrowed(&second))].into_iter(), "6").unwrap();
     assert_eq!(view.len(), 2);
     for (position, body) in [(1, 1_u64), (4, 1), (5, 99), (u64::MAX, 99)] {
