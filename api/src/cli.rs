@@ -310,8 +310,10 @@ fn start_logging(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
         EnvFilter::new(concat!(
             "warn,api=info,connectors=info,eventlog=info,knowledge=info,projections=info,registry=info,simulator=info,",
-            // What matters of these is in the state of the source; their own lines repeat it, or complain of certificates that nobody asked for.
-            "rumqttd=off,opcua=off,opcua_client=off,opcua_core=off,opcua_crypto=off,opcua_server=off,surrealdb=error"
+            // What matters of these is in the state of the source; their own lines repeat it, or complain of certificates that nobody asked for. The store below the graph
+            // warns of being dropped when the program ends, after everything in it was synced.
+            "rumqttd=off,opcua=off,opcua_client=off,opcua_core=off,opcua_crypto=off,opcua_server=off,surrealdb=error,",
+            "surrealkv=error"
         ))
     });
     let builder = tracing_subscriber::fmt()

@@ -14,6 +14,7 @@ use retrieval::casebase::{CaseBase, Cases, Experience, learn};
 use sha2::Digest as _;
 
 use crate::record::{Kind, RecordId};
+use crate::search_index::nanoseconds;
 
 /// The projection's name.
 pub(crate) const NAME: &str = "knowledge_cases";
@@ -153,6 +154,9 @@ impl State {
             Event::FaultObserved(e) => {
                 let key = fault_key(&e.fault);
                 self.base.happened_to(&key, e.asset.as_str(), position);
+                if let Some(time) = entry.event_time {
+                    self.base.happened_at(&key, nanoseconds(time), position);
+                }
                 self.said(&key, &e.symptoms, position);
                 for alarm in &e.alarms {
                     self.base.alarmed(&key, alarm.as_str(), position);

@@ -79,6 +79,11 @@ impl Case {
         }
     }
 
+    /// What was done, and whether it worked.
+    pub fn done(&self) -> (&[CaseAction], Option<bool>) {
+        (&self.actions, self.worked)
+    }
+
     /// The case as an answer shows it.
     pub fn shown(&self, similarity: f64) -> PastCase {
         PastCase {
@@ -120,7 +125,8 @@ fn joined(symptoms: &[&Text]) -> Text {
     Text { zh: join(|text| text.zh.as_deref()), en: join(|text| text.en.as_deref()) }
 }
 
-fn actions(view: &EpisodeView<'_>) -> Vec<CaseAction> {
+/// What was done in an episode.
+pub(crate) fn actions(view: &EpisodeView<'_>) -> Vec<CaseAction> {
     let orders = view.work_orders.iter();
     orders
         .flat_map(|order| {
@@ -155,18 +161,18 @@ pub(crate) fn latest(positions: impl Iterator<Item = Position>) -> Vec<Position>
     positions.split_off(from)
 }
 
-/// What was done in these cases, and how often it worked: ranked by the lower bound.
-pub(crate) fn scores<'a>(cases: impl Iterator<Item = &'a Case>) -> Vec<ActionScore> {
+/// What was done in these cases, each with whether it worked, and how often it did: ranked by the lower bound.
+pub(crate) fn scores<'a>(cases: impl Iterator<Item = (&'a [CaseAction], Option<bool>)>) -> Vec<ActionScore> {
     let mut tallies: HashMap<(&str, Option<&str>), Tally<'_>> = HashMap::new();
-    for case in cases {
+    for (actions, worked) in cases {
         let mut counted: Vec<(&str, Option<&str>)> = Vec::new();
-        for action in &case.actions {
+        for action in actions {
             let key = (action.activity.as_str(), action.item.as_deref());
             let tally = tallies.entry(key).or_default();
             // The same action twice in a case is one trial: only the case as a whole is known to have ended well.
             if !counted.contains(&key) {
                 counted.push(key);
-                match case.worked {
+                match worked {
                     Some(true) => tally.successes += 1,
                     Some(false) => tally.failures += 1,
                     None => tally.unknown += 1,

@@ -9,6 +9,7 @@ mod store;
 #[cfg(test)]
 #[path = "search_index/tests.rs"]
 mod tests;
+pub(crate) use document::nanoseconds;
 pub use near::{Meaning, NearError};
 pub use projection::SearchProjection;
 pub(crate) use query::Hints;

@@ -165,7 +165,14 @@ impl Follower {
             match state.holding(from) {
                 Some(cell) => (Arc::clone(cell), limit),
                 None if state.company(self.id, from) < COMPANY => return Ok(None),
-                None => (Arc::clone(state.runs.entry(from).or_default()), limit),
+                None => {
+                    let cell = state.runs.entry(from).or_default();
+                    if cell.get().is_some() {
+                        // Whoever read here found the end of the log; there is more of it now.
+                        *cell = Arc::default();
+                    }
+                    (Arc::clone(cell), limit)
+                }
             }
         };
         let run = cell.get_or_try_init(|| self.read(log, from, limit)).await?;

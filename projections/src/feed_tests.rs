@@ -28,12 +28,11 @@ impl Reader {
     }
 
     async fn step(&mut self, log: &dyn EventLog) {
-        if self.at < log.tail() {
-            let page = self.pages.next(log, self.at, None).await.unwrap();
-            assert!(page.through > self.at, "a page covers something");
-            self.at = page.through;
-            self.read.extend(page.entries);
-        }
+        // Also at the end of the log, as a rebuild of what is not behind does.
+        let page = self.pages.next(log, self.at, None).await.unwrap();
+        assert!(page.through > self.at || self.at == log.tail(), "a page covers something, where there is something");
+        self.at = page.through;
+        self.read.extend(page.entries);
     }
 }
 

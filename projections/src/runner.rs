@@ -1,7 +1,7 @@
 //! The task that keeps a projection up with the log.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use eventlog::{BoxFuture, EventLog, Position};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -11,11 +11,14 @@ use crate::handle::{MAX_WAITING_REQUESTS, Progress, Request};
 use crate::pages::Pages;
 use crate::{Feed, Projection, ProjectionError, ProjectionHandle, Rebuildable, RequestError};
 
-/// The longest time between two flushes of a projection that changes.
+/// The time and the entries between two flushes of a projection that changes: what a crash makes it read again. A flush that takes long waits until as much more work was done
+/// as [`WORK_PER_FLUSH`] says: a large state is written as a whole each time.
 pub const FLUSH_EVERY: Duration = Duration::from_secs(60);
-
-/// The most entries between two flushes: what a crash makes a projection read again.
+/// See [`FLUSH_EVERY`].
 pub const FLUSH_AFTER_ENTRIES: u64 = 250_000;
+
+/// How many times as long as the last flush took a projection works before the next one: so much of its time goes into flushes at most, and so much work is lost in a crash.
+const WORK_PER_FLUSH: u32 = 4;
 
 /// Starts projections.
 pub struct Runner;
@@ -117,6 +120,9 @@ struct Worker<P: Projection> {
     rebuild: Option<Rebuild<P>>,
     progress: watch::Sender<Progress>,
     unflushed: u64,
+    /// How long reading and applying took since the last flush, and that flush.
+    worked: Duration,
+    flush_took: Duration,
 }
 
 impl<P: Projection> Worker<P> {
@@ -136,7 +142,18 @@ impl<P: Projection> Worker<P> {
 
     fn new(feed: Feed, projection: P, hooks: Option<Hooks<P>>, progress: watch::Sender<Progress>) -> Self {
         let pages = Pages::of(&feed, projection.filter());
-        Self { name: projection.name(), feed, projection, pages, hooks, rebuild: None, progress, unflushed: 0 }
+        Self {
+            name: projection.name(),
+            feed,
+            projection,
+            pages,
+            hooks,
+            rebuild: None,
+            progress,
+            unflushed: 0,
+            worked: Duration::ZERO,
+            flush_took: Duration::ZERO,
+        }
     }
 
     async fn run(mut self, mut requests: mpsc::Receiver<Request>, wanted: &Notify, cancel: CancellationToken) {
@@ -153,7 +170,7 @@ impl<P: Projection> Worker<P> {
                 biased;
                 () = cancel.cancelled() => break,
                 Some(request) = requests.recv() => self.answer(request).await,
-                _ = flush.tick() => self.flush().await,
+                _ = flush.tick() => self.flush_if_worth().await,
                 () = std::future::ready(()), if busy => self.step(end).await,
                 () = wanted.notified(), if !busy => {}
                 changed = tail.changed(), if !busy && tail_open => tail_open = changed.is_ok(),
@@ -169,7 +186,10 @@ impl<P: Projection> Worker<P> {
     /// One page for the projection, and one for its successor while there is one.
     async fn step(&mut self, end: Position) {
         if !self.has_failed() && self.projection.checkpoint() < end {
-            match advance(self.name, &**self.feed.log(), &mut self.pages, &mut self.projection).await {
+            let begun = Instant::now();
+            let advanced = advance(self.name, &**self.feed.log(), &mut self.pages, &mut self.projection).await;
+            self.worked += begun.elapsed();
+            match advanced {
                 Ok(Advance { applied, forgets }) => {
                     self.unflushed += applied;
                     if forgets {
@@ -181,7 +201,7 @@ impl<P: Projection> Worker<P> {
                 Err(error) => self.fail(&error),
             }
             if self.unflushed >= FLUSH_AFTER_ENTRIES {
-                self.flush().await;
+                self.flush_if_worth().await;
             }
         }
         if let Some(mut rebuild) = self.rebuild.take() {
@@ -247,12 +267,23 @@ impl<P: Projection> Worker<P> {
         drop(done.send(Err(refusal)));
     }
 
+    async fn flush_if_worth(&mut self) {
+        if self.worked >= self.flush_took * WORK_PER_FLUSH {
+            self.flush().await;
+        }
+    }
+
     async fn flush(&mut self) {
         if self.unflushed == 0 {
             return;
         }
+        let begun = Instant::now();
         match self.projection.flush().await {
-            Ok(()) => self.unflushed = 0,
+            Ok(()) => {
+                self.unflushed = 0;
+                self.worked = Duration::ZERO;
+                self.flush_took = begun.elapsed();
+            }
             // The log has everything: a disk that is full for a while must not stop the answers. The next tick tries again.
             Err(error) => {
                 tracing::warn!(projection = self.name, %error, "the projection could not be flushed and will be tried again")

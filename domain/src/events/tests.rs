@@ -49,25 +49,32 @@ fn wrong_payloads_are_refused_with_the_reason() {
         "{",
         expect![[r#"event type "lot.shipped": EOF while parsing an object at line 1 column 1"#]],
     );
-    check("lot.shipped", 1, r#"{"lot": "R-1"}"#, expect![[r#"event type "lot.shipped": missing field `shipment`"#]]);
+    check(
+        "lot.shipped",
+        1,
+        r#"{"lot": "R-1"}"#,
+        expect![[r#"event type "lot.shipped": missing field `shipment` at line 1 column 14"#]],
+    );
     check(
         "lot.shipped",
         1,
         r#"{"lot": " ", "shipment": "S"}"#,
-        expect![[r#"event type "lot.shipped": lot " " is not valid: it is empty"#]],
+        expect![[r#"event type "lot.shipped": lot " " is not valid: it is empty at line 1 column 11"#]],
     );
     check(
         "lot.created",
         1,
         r#"{"lot": "Y", "material": "M", "kind": "yarn", "quantity": {"value": 1, "unit": "stone"}}"#,
-        expect![[r#"event type "lot.created": unit "stone" is not a UCUM code: Unknown unit: 'stone'"#]],
+        expect![[
+            r#"event type "lot.created": unit "stone" is not a UCUM code: Unknown unit: 'stone' at line 1 column 87"#
+        ]],
     );
     check(
         "asset.state_changed",
         1,
         r#"{"asset": "L1", "state": "asleep"}"#,
         expect![[
-            r#"event type "asset.state_changed": unknown variant `asleep`, expected one of `running`, `stopped`, `setup`, `idle`, `down`, `maintenance`, `off`"#
+            r#"event type "asset.state_changed": unknown variant `asleep`, expected one of `running`, `stopped`, `setup`, `idle`, `down`, `maintenance`, `off` at line 1 column 33"#
         ]],
     );
 }

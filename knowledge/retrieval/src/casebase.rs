@@ -75,6 +75,8 @@ struct Case {
     /// Where it became a part of another case.
     merged: Option<u64>,
     assets: Vec<(u64, Symbol)>,
+    /// When it happened, in nanoseconds since 1970.
+    happened: Option<i64>,
     texts: Vec<(u64, String)>,
     alarms: Vec<(u64, Symbol)>,
     readings: Vec<(u64, Symbol)>,
@@ -118,6 +120,8 @@ pub struct CaseBase {
     /// The same for what readings showed.
     readings: HashMap<Symbol, Vec<(CaseNumber, u64)>>,
     classes: HashMap<Symbol, Vec<(u64, Symbol)>>,
+    /// Cases that were coded with a mode at any time, by the mode.
+    modes: HashMap<Symbol, Vec<CaseNumber>>,
     /// Cases that were coded with a mode once.
     coded: u64,
     lessons: Vec<u64>,
@@ -183,6 +187,14 @@ impl CaseBase {
         }
     }
 
+    /// When the case happened, in nanoseconds since 1970, as was said first.
+    pub fn happened_at(&mut self, key: &str, time_ns: i64, position: u64) {
+        let number = self.case(key, position);
+        if let Some(case) = self.get_mut(number) {
+            case.happened.get_or_insert(time_ns);
+        }
+    }
+
     /// The asset is of the class.
     pub fn is_of(&mut self, asset: &str, class: &str, position: u64) {
         let (asset, class) = (self.names.of(asset), self.names.of(class));
@@ -238,9 +250,14 @@ impl CaseBase {
     pub fn was_coded(&mut self, key: &str, labels: [Option<&str>; 4], position: u64) {
         let number = self.case(key, position);
         let labels = labels.map(|label| label.map(|label| self.names.of(label)));
+        let mode = labels.get(Target::Mode.number()).copied().flatten();
         let Some(case) = self.get_mut(number) else { return };
         let first = case.codings.is_empty();
+        let known = case.codings.iter().any(|(_, labels)| labels.get(Target::Mode.number()).copied().flatten() == mode);
         case.codings.push((position, labels));
+        if let (Some(mode), false) = (mode, known) {
+            self.modes.entry(mode).or_default().push(number);
+        }
         if !first {
             return;
         }

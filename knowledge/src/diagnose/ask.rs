@@ -5,16 +5,17 @@ use domain::ids::{FaultId, WorkOrderId};
 use eventlog::Position;
 use projections::AsOf;
 use projections::folds::episodes::Episodes;
-use retrieval::casebase::{Experience, ModeScore, Past, Ranking, Seen};
+use retrieval::casebase::{CaseNumber, Experience, ModeScore, Past, Ranking, Seen};
 use retrieval::curated::Curated;
 use retrieval::dictionary;
 
 use super::{Candidate, DiagnoseRequest, Diagnosis, Made, NextCheck, PastCase, Verdict};
 use crate::answer::{MAX_LIMIT, QuestionError};
 use crate::case_index::{CaseIndex, shown};
-use crate::cases::{Case, latest, scores};
+use crate::cases::{Case, actions, latest, scores};
 use crate::facade::Models;
 use crate::record::{Kind, RecordId};
+use crate::search_index::nanoseconds;
 use crate::words::Words;
 
 /// The modes when the caller does not say how many.
@@ -167,16 +168,16 @@ impl Asking<'_> {
         let reasons = |sign: f64| -> Vec<(String, f64)> {
             mode.reasons.iter().filter(|(_, ratio)| ratio * sign > SILENT_RATIO).cloned().collect()
         };
-        let faults: Vec<FaultId> = self
-            .past
-            .coded_with(&mode.mode)
-            .filter_map(|case| FaultId::new(RecordId::parse(self.past.key(case))?.key()).ok())
-            .collect();
-        let from = faults.len().saturating_sub(COUNTED_EPISODES);
-        let counted =
-            self.episodes.judged_among(faults.get(from..).unwrap_or_default(), &faults, AsOf::through(self.position));
-        let cases: Vec<Case> = counted.iter().map(Case::new).collect();
-        let mut actions = scores(cases.iter());
+        let coded: Vec<CaseNumber> = self.past.coded_with(&mode.mode).collect();
+        let fault = |case: &CaseNumber| FaultId::new(RecordId::parse(self.past.key(*case))?.key()).ok();
+        let from = coded.len().saturating_sub(COUNTED_EPISODES);
+        let latest: Vec<FaultId> = coded.get(from..).unwrap_or_default().iter().filter_map(fault).collect();
+        let counted = self.episodes.judged_by(&latest, AsOf::through(self.position), |time| {
+            let after = |case: &&CaseNumber| self.past.happened(**case).is_some_and(|ns| ns >= nanoseconds(time));
+            coded.iter().filter(after).filter_map(fault).collect()
+        });
+        let done: Vec<_> = counted.iter().map(|view| (actions(view), view.success.observed())).collect();
+        let mut actions = scores(done.iter().map(|(actions, worked)| (actions.as_slice(), *worked)));
         actions.truncate(SHOWN_ACTIONS);
         Candidate {
             mode: mode.mode.clone(),
@@ -195,7 +196,7 @@ impl Asking<'_> {
                 .filter_map(|(case, likeness)| Some(self.case(self.past.key(*case))?.shown(f64::from(*likeness))))
                 .collect(),
             actions,
-            last_seen: cases.iter().filter_map(|case| case.time).max(),
+            last_seen: counted.iter().filter_map(|view| view.opened_at).max(),
         }
     }
 }

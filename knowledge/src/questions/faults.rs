@@ -43,7 +43,7 @@ pub(crate) fn mode(models: &Models, mode: &str, scope: &Scope) -> Result<Answer<
     let view = ModeView {
         summary: summary(Some(mode), &cases, watched),
         episodes: cases.iter().take(SHOWN_EPISODES).map(|case| case.shown(1.0)).collect(),
-        actions: scores(cases.iter().copied()),
+        actions: scores(cases.iter().map(|case| case.done())),
     };
     Ok(known.answer(cases.iter().copied(), view))
 }

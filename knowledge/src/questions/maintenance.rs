@@ -22,7 +22,7 @@ pub(crate) fn actions(models: &Models, scope: &Scope) -> Result<Answer<Vec<ModeA
             n: u64::try_from(cases.len()).unwrap_or(u64::MAX),
             hours: cases.iter().filter_map(|case| case.hours).sum(),
             cost: cases.iter().filter_map(|case| case.cost).sum(),
-            actions: scores(cases.into_iter()),
+            actions: scores(cases.into_iter().map(Case::done)),
         })
         .collect();
     rows.sort_by(|a, b| b.n.cmp(&a.n).then_with(|| a.mode.cmp(&b.mode)));

@@ -49,7 +49,7 @@ pub(super) fn texts(record: &KnowledgeRecord) -> Vec<&str> {
 }
 
 /// A time as nanoseconds since 1970, at the nearest end of the range where it lies outside (1678 to 2262).
-pub(super) fn nanoseconds(time: jiff::Timestamp) -> i64 {
+pub(crate) fn nanoseconds(time: jiff::Timestamp) -> i64 {
     let ns = time.as_nanosecond();
     i64::try_from(ns).unwrap_or(if ns < 0 { i64::MIN } else { i64::MAX })
 }

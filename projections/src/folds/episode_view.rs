@@ -256,20 +256,22 @@ impl Episodes {
         Some(view)
     }
 
-    /// These faults, where they were known. Whether the work on them helped is judged by `among`, which must hold every fault of their modes.
-    pub fn judged_among<'a>(&'a self, faults: &[FaultId], among: &[FaultId], as_of: AsOf) -> Vec<EpisodeView<'a>> {
-        let known = among.iter().filter_map(|fault| Some(self.faults.get_key_value(fault)?.0));
-        let occurrences = self.occurrences_among(known, as_of);
+    /// These faults, where they were known. Whether the work on them helped is judged by what `after` gives: every fault of their modes that happened after a time, at least.
+    pub fn judged_by<'a>(
+        &'a self,
+        faults: &[FaultId],
+        as_of: AsOf,
+        after: impl FnOnce(Timestamp) -> Vec<FaultId>,
+    ) -> Vec<EpisodeView<'a>> {
+        let known = faults.iter().filter_map(|fault| self.faults.get_key_value(fault));
+        let mut views: Vec<_> = known.filter_map(|(id, facts)| self.view_fault(id, facts, as_of)).collect();
+        let later = views.iter().filter_map(|view| view.closed_at).min().map(after).unwrap_or_default();
+        let occurrences = self.occurrences_among(later.iter(), as_of);
         let horizon = self.horizon(as_of);
-        faults
-            .iter()
-            .filter_map(|fault| {
-                let (id, facts) = self.faults.get_key_value(fault)?;
-                let mut view = self.view_fault(id, facts, as_of)?;
-                view.success = judge(&view, &occurrences, horizon, RECURRENCE_WINDOW);
-                Some(view)
-            })
-            .collect()
+        for view in &mut views {
+            view.success = judge(view, &occurrences, horizon, RECURRENCE_WINDOW);
+        }
+        views
     }
 
     /// A work order that answers no fault, when it was known, as an episode.
@@ -314,7 +316,7 @@ impl Episodes {
         self.occurrences_among(self.faults.keys(), as_of)
     }
 
-    fn occurrences_among<'a>(&'a self, faults: impl Iterator<Item = &'a FaultId>, as_of: AsOf) -> Occurrences<'a> {
+    fn occurrences_among<'f>(&self, faults: impl Iterator<Item = &'f FaultId>, as_of: AsOf) -> Occurrences<'_> {
         let mut occurrences = Occurrences::new();
         for fault in faults {
             let Some((fault, facts)) = self.faults.get_key_value(fault) else { continue };

@@ -128,9 +128,19 @@ impl<'a> Past<'a> {
     /// The cases that are coded with a mode, in the order in which they were first named.
     pub fn coded_with(self, mode: &str) -> impl Iterator<Item = CaseNumber> + use<'a> {
         let wanted = self.base.names.known(mode);
-        self.cases()
-            .filter(move |(_, case)| wanted.is_some() && case.coded(Target::Mode, self.position) == wanted)
-            .map(|(number, _)| number)
+        let mut coded: Vec<CaseNumber> =
+            wanted.and_then(|mode| self.base.modes.get(&mode)).map(Vec::clone).unwrap_or_default();
+        coded.sort_unstable();
+        coded.retain(|number| {
+            let known = self.base.get(*number).filter(|case| case.known(self.position));
+            known.is_some_and(|case| case.coded(Target::Mode, self.position) == wanted)
+        });
+        coded.into_iter()
+    }
+
+    /// When a case happened, in nanoseconds since 1970.
+    pub fn happened(self, number: CaseNumber) -> Option<i64> {
+        self.base.get(number)?.happened
     }
 
     pub(super) fn asset(self, case: &Case) -> Option<Symbol> {

@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 
+use parking_lot::Mutex;
 use tantivy::query::{
     Bm25StatisticsProvider, BooleanQuery, BoostQuery, ConstScoreQuery, DisjunctionMaxQuery, EmptyQuery, EnableScoring,
     Explanation, FuzzyTermQuery, Occur, Query, Scorer, TermQuery, Weight,
@@ -251,6 +252,57 @@ impl Query for Enough {
     }
 }
 
+/// The tallies that are kept for the next questions, five bytes for each document of the largest segment.
+static TALLIES: Mutex<Vec<Tally>> = Mutex::new(Vec::new());
+const KEPT_TALLIES: usize = 4;
+
+/// Counts and scores by document, all 0 between two uses: making them anew would cost more than a question's postings. Counts stand apart from scores, since all of them are
+/// looked through and most are 0.
+#[derive(Default)]
+struct Tally {
+    counts: Vec<u8>,
+    scores: Vec<Score>,
+}
+
+/// The counts that are looked at together.
+const STRETCH: usize = 64;
+
+impl Tally {
+    fn reach(&mut self, documents: usize) {
+        if self.counts.len() < documents {
+            self.counts.resize(documents, 0);
+            self.scores.resize(documents, 0.0);
+        }
+    }
+
+    fn add(&mut self, document: DocId, score: Score) {
+        let at = usize::try_from(document).unwrap_or(usize::MAX);
+        if let (Some(count), Some(sum)) = (self.counts.get_mut(at), self.scores.get_mut(at)) {
+            *count = count.saturating_add(1);
+            *sum += score;
+        }
+    }
+
+    /// The documents that were counted so often, with their scores; and everything is 0 again.
+    fn take(&mut self, needed: u8, boost: Score) -> Vec<(DocId, Score)> {
+        let mut found = Vec::new();
+        let stretches = self.counts.chunks_mut(STRETCH).zip(self.scores.chunks_mut(STRETCH));
+        for (first, (counts, scores)) in (0..).step_by(STRETCH).zip(stretches) {
+            if ([0_u8; STRETCH]).starts_with(counts) {
+                continue;
+            }
+            for ((document, count), score) in (first..).zip(&*counts).zip(&*scores) {
+                if *count >= needed {
+                    found.push((document, score * boost));
+                }
+            }
+            counts.fill(0);
+            scores.fill(0.0);
+        }
+        found
+    }
+}
+
 struct EnoughWeight {
     terms: Vec<Box<dyn Weight>>,
     needed: usize,
@@ -258,21 +310,17 @@ struct EnoughWeight {
 
 impl EnoughWeight {
     fn documents(&self, segment: &SegmentReader, boost: Score) -> tantivy::Result<Vec<(DocId, Score)>> {
-        let documents = usize::try_from(segment.max_doc()).unwrap_or(usize::MAX);
-        // Counts stand apart from scores: all of them are looked through, and most are 0.
-        let (mut counts, mut scores) = (vec![0_u8; documents], vec![0.0; documents]);
+        let mut tally = TALLIES.lock().pop().unwrap_or_default();
+        tally.reach(usize::try_from(segment.max_doc()).unwrap_or(usize::MAX));
         for term in &self.terms {
-            term.for_each(segment, &mut |document, score| {
-                let at = usize::try_from(document).unwrap_or(usize::MAX);
-                if let (Some(count), Some(sum)) = (counts.get_mut(at), scores.get_mut(at)) {
-                    *count = count.saturating_add(1);
-                    *sum += score;
-                }
-            })?;
+            term.for_each(segment, &mut |document, score| tally.add(document, score))?;
         }
-        let needed = u8::try_from(self.needed).unwrap_or(u8::MAX);
-        let there = (0..).zip(&counts).zip(&scores).filter(|((_, count), _)| **count >= needed);
-        Ok(there.map(|((document, _), score)| (document, score * boost)).collect())
+        let found = tally.take(u8::try_from(self.needed).unwrap_or(u8::MAX), boost);
+        let mut tallies = TALLIES.lock();
+        if tallies.len() < KEPT_TALLIES {
+            tallies.push(tally);
+        }
+        Ok(found)
     }
 }
 
