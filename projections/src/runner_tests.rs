@@ -6,7 +6,7 @@ use eventlog::memory::MemoryLog;
 use eventlog::{AppendCondition, BoxFuture, Digest, EventLog, Filter, Position};
 use tokio_util::sync::CancellationToken;
 
-use super::Runner;
+use super::{Progress, Runner, Worker, watch};
 use crate::folds::statistics::Statistics;
 use crate::testing::history;
 use crate::{
@@ -208,4 +208,19 @@ async fn a_projection_that_cannot_be_opened_has_failed_and_one_that_is_not_await
     failed.stopped().await;
     waiting.stopped().await;
     assert!(matches!(waiting.wait_for(Position::START, WAIT).await, Err(WaitError::Stopped { .. })));
+}
+
+#[tokio::test]
+async fn a_flush_that_takes_long_waits_for_as_much_work() {
+    let (projection, _) = MemoryProjection::<Statistics>::open(None).unwrap();
+    let (progress, _watching) = watch::channel(Progress::at(Position::START, false));
+    let mut worker = Worker::new(Feed::new(Arc::new(MemoryLog::new())), projection, None, progress);
+    (worker.unflushed, worker.flush_took) = (1, Duration::from_secs(10));
+    worker.worked = Duration::from_secs(39);
+    worker.flush_if_worth().await;
+    assert_eq!((worker.unflushed, worker.worked), (1, Duration::from_secs(39)));
+    worker.worked = Duration::from_secs(40);
+    worker.flush_if_worth().await;
+    assert_eq!((worker.unflushed, worker.worked), (0, Duration::ZERO));
+    assert!(worker.flush_took < Duration::from_secs(10));
 }

@@ -2,6 +2,7 @@ use domain::Text;
 use domain::events::*;
 use domain::ids::*;
 use eventlog::Position;
+use proptest::prelude::*;
 
 use super::Episodes;
 use crate::folds::episode_view::Success;
@@ -168,4 +169,35 @@ fn work_orders_without_a_fault_are_episodes_too() {
     let counts = story.episodes.counts(AsOf::LATEST);
     assert_eq!(counts[&(None, None)].episodes, 2);
     assert_eq!(counts[&(None, None)].open, 1);
+}
+
+proptest! {
+    #[test]
+    fn what_helped_is_judged_the_same_by_what_happened_after(
+        steps in proptest::collection::vec((0..12_u8, 0..4_u8, 0..400_i64), 1..80),
+        latest in 1..8_usize,
+    ) {
+        let mut story = Story::new();
+        for (number, what, hour) in steps {
+            let name = format!("F{number}");
+            story = match what {
+                0 => story.observed(hour, &name),
+                1 => story.coded(hour, &name, "leak"),
+                2 => story.coded(hour, &name, "stuck"),
+                _ => story.closed(hour, &name),
+            };
+        }
+        let leaks = story.episodes.at(AsOf::LATEST).filter(|view| view.mode == Some(&code("leak")));
+        let leaks: Vec<_> = leaks.filter_map(|view| Some((view.fault?.clone(), view.opened_at))).collect();
+        let counted: Vec<FaultId> = leaks.iter().rev().take(latest).map(|(fault, _)| fault.clone()).collect();
+        let judged = story.episodes.judged_by(&counted, AsOf::LATEST, |time| {
+            let after = leaks.iter().filter(|(_, opened)| opened.is_some_and(|opened| opened > time));
+            after.map(|(fault, _)| fault.clone()).collect()
+        });
+        prop_assert_eq!(judged.len(), counted.len());
+        for (view, fault) in judged.iter().zip(&counted) {
+            let alone = story.episodes.fault_at(fault, AsOf::LATEST).unwrap();
+            prop_assert_eq!(&view.success, &alone.success);
+        }
+    }
 }

@@ -129,7 +129,7 @@ impl<'a> Past<'a> {
     pub fn coded_with(self, mode: &str) -> impl Iterator<Item = CaseNumber> + use<'a> {
         let wanted = self.base.names.known(mode);
         let mut coded: Vec<CaseNumber> =
-            wanted.and_then(|mode| self.base.modes.get(&mode)).map(Vec::clone).unwrap_or_default();
+            wanted.and_then(|mode| self.base.modes.get(&mode)).cloned().unwrap_or_default();
         coded.sort_unstable();
         coded.retain(|number| {
             let known = self.base.get(*number).filter(|case| case.known(self.position));

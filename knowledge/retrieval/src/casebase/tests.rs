@@ -72,6 +72,13 @@ fn a_new_coding_counts_from_its_position_on() {
     let n = |position: u64, mode: &str| base.at(position).coded_with(mode).count();
     assert_eq!((n(999, "CUTTER"), n(999, "NOZZLE")), (3, 3));
     assert_eq!((n(1_000, "CUTTER"), n(1_000, "NOZZLE")), (2, 4));
+    base.was_coded("CUTTER-0", [Some("CUTTER"), None, None, None], 1_001);
+    let n = |position: u64, mode: &str| base.at(position).coded_with(mode).count();
+    assert_eq!(
+        (n(1_000, "CUTTER"), n(1_001, "CUTTER"), n(1_001, "NOZZLE")),
+        (2, 3, 3),
+        "coded again, it is there once"
+    );
 }
 
 #[test]

@@ -288,16 +288,16 @@ impl Tally {
         let mut found = Vec::new();
         let stretches = self.counts.chunks_mut(STRETCH).zip(self.scores.chunks_mut(STRETCH));
         for (first, (counts, scores)) in (0..).step_by(STRETCH).zip(stretches) {
-            if ([0_u8; STRETCH]).starts_with(counts) {
-                continue;
+            // Most stretches have something, and few of them enough.
+            let most = counts.iter().copied().max().unwrap_or(0);
+            if most >= needed {
+                let there = (first..).zip(&*counts).zip(&*scores).filter(|((_, count), _)| **count >= needed);
+                found.extend(there.map(|((document, _), score)| (document, score * boost)));
             }
-            for ((document, count), score) in (first..).zip(&*counts).zip(&*scores) {
-                if *count >= needed {
-                    found.push((document, score * boost));
-                }
+            if most > 0 {
+                counts.fill(0);
+                scores.fill(0.0);
             }
-            counts.fill(0);
-            scores.fill(0.0);
         }
         found
     }
