@@ -92,17 +92,22 @@ proptest! {
     }
 }
 
+/// Four who have read 300 records and know of each other, and ten records that they have not read.
+async fn four(log: &MemoryLog) -> (Feed, Vec<Reader>) {
+    append(log, &(0..300).collect::<Vec<u64>>(), 0).await;
+    let feed = Feed::new(Arc::new(log.clone()));
+    let mut readers: Vec<Reader> = (0..4).map(|_| Reader::of(&feed, Filter::all())).collect();
+    for reader in &mut readers {
+        reader.step(log).await;
+    }
+    append(log, &(0..310).collect::<Vec<u64>>(), 300).await;
+    (feed, readers)
+}
+
 #[tokio::test]
 async fn those_at_one_place_share_what_was_read_and_decoded() {
     let log = MemoryLog::new();
-    append(&log, &(0..300).collect::<Vec<u64>>(), 0).await;
-    let feed = Feed::new(Arc::new(log.clone()));
-    let mut readers: Vec<Reader> = (0..4).map(|_| Reader::of(&feed, Filter::all())).collect();
-    // The first two do not know yet that there are others.
-    for reader in &mut readers {
-        reader.step(&log).await;
-    }
-    append(&log, &(0..310).collect::<Vec<u64>>(), 300).await;
+    let (feed, mut readers) = four(&log).await;
     let (first, others) = readers.split_first_mut().unwrap();
     first.step(&log).await;
     assert_eq!((first.at, kept(&feed)), (Position::new(310), 1));
@@ -133,13 +138,7 @@ async fn who_is_far_from_all_others_reads_what_it_wants_alone() {
 #[tokio::test]
 async fn nothing_is_kept_for_who_rests_or_is_gone() {
     let log = MemoryLog::new();
-    append(&log, &(0..100).collect::<Vec<u64>>(), 0).await;
-    let feed = Feed::new(Arc::new(log.clone()));
-    let mut readers: Vec<Reader> = (0..4).map(|_| Reader::of(&feed, Filter::all())).collect();
-    for reader in &mut readers {
-        reader.step(&log).await;
-    }
-    append(&log, &(0..110).collect::<Vec<u64>>(), 100).await;
+    let (feed, mut readers) = four(&log).await;
     let mut last = readers.pop().unwrap();
     last.step(&log).await;
     assert_eq!(kept(&feed), 1);

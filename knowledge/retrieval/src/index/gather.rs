@@ -283,10 +283,12 @@ impl Tally {
         }
     }
 
-    /// The documents that were counted so often, with their scores; and everything is 0 again.
-    fn take(&mut self, needed: u8, boost: Score) -> Vec<(DocId, Score)> {
+    /// Of so many documents those that were counted so often, with their scores; and everything is 0 again.
+    fn take(&mut self, documents: usize, needed: u8, boost: Score) -> Vec<(DocId, Score)> {
         let mut found = Vec::new();
-        let stretches = self.counts.chunks_mut(STRETCH).zip(self.scores.chunks_mut(STRETCH));
+        // A tally that served a larger segment before is longer.
+        let counts = self.counts.get_mut(..documents).unwrap_or_default();
+        let stretches = counts.chunks_mut(STRETCH).zip(self.scores.chunks_mut(STRETCH));
         for (first, (counts, scores)) in (0..).step_by(STRETCH).zip(stretches) {
             // Most stretches have something, and few of them enough.
             let most = counts.iter().copied().max().unwrap_or(0);
@@ -311,11 +313,12 @@ struct EnoughWeight {
 impl EnoughWeight {
     fn documents(&self, segment: &SegmentReader, boost: Score) -> tantivy::Result<Vec<(DocId, Score)>> {
         let mut tally = TALLIES.lock().pop().unwrap_or_default();
-        tally.reach(usize::try_from(segment.max_doc()).unwrap_or(usize::MAX));
+        let documents = usize::try_from(segment.max_doc()).unwrap_or(usize::MAX);
+        tally.reach(documents);
         for term in &self.terms {
             term.for_each(segment, &mut |document, score| tally.add(document, score))?;
         }
-        let found = tally.take(u8::try_from(self.needed).unwrap_or(u8::MAX), boost);
+        let found = tally.take(documents, u8::try_from(self.needed).unwrap_or(u8::MAX), boost);
         let mut tallies = TALLIES.lock();
         if tallies.len() < KEPT_TALLIES {
             tallies.push(tally);

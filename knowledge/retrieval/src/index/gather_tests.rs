@@ -49,3 +49,17 @@ fn enough_of_some_terms_is_what_a_boolean_query_with_a_minimum_finds() {
     }
     assert!(compared > 50, "{compared}");
 }
+
+#[test]
+fn a_tally_is_empty_again_and_serves_segments_of_any_length() {
+    let mut tally = Tally::default();
+    for documents in [200_u32, 10, 64, 130] {
+        let all = usize::try_from(documents).unwrap();
+        tally.reach(all);
+        for document in [0, documents / 2, documents / 2, documents - 1, documents - 1] {
+            tally.add(document, 1.5);
+        }
+        assert_eq!(tally.take(all, 2, 2.0), [(documents / 2, 6.0), (documents - 1, 6.0)], "of {documents}");
+        assert!(tally.counts.iter().all(|count| *count == 0) && tally.scores.iter().all(|score| *score == 0.0));
+    }
+}
