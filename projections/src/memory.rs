@@ -1,7 +1,9 @@
 //! Read models in memory, snapshotted with their checkpoint.
 
+use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use eventlog::{BoxFuture, Digest, Filter, Position};
 use parking_lot::RwLock;
@@ -9,9 +11,15 @@ use redb::{Database, ReadableDatabase as _, TableDefinition};
 
 use crate::{Entry, Fold, Projection, ProjectionError, Rebuildable};
 
-/// One row: the version of the fold, the checkpoint, and the state in MessagePack, written in one transaction.
-const SNAPSHOT: TableDefinition<'_, u8, (u32, u64, &[u8])> = TableDefinition::new("snapshot");
+/// One row: the version of the fold, the checkpoint, and the state in MessagePack, compressed, written in one transaction.
+const SNAPSHOT: TableDefinition<'_, u8, (u32, u64, &[u8])> = TableDefinition::new("state");
 const SNAPSHOT_KEY: u8 = 0;
+
+/// How hard snapshots are compressed: MessagePack repeats its names, so that the least effort makes a twelfth of it, sooner than a disk would write the whole.
+const COMPRESSION_LEVEL: i32 = 1;
+
+/// What goes through the compression at once.
+const BUFFER_BYTES: usize = 256 * 1024;
 
 struct Cell<F> {
     state: F,
@@ -47,7 +55,7 @@ impl<F: Fold> Shared<F> {
 /// A [`Fold`] as a projection: the state in memory, and a snapshot of it with its checkpoint in one redb file.
 ///
 /// A crash loses what was applied since the last snapshot; the log has it. A snapshot of another [`Fold::VERSION`], or one that cannot be
-/// read, is thrown away and the state is rebuilt.
+/// read, is thrown away with its file, and the state is rebuilt.
 ///
 /// A state that had to forget is written to a new file, which takes the place of the old one: a store that is written in place keeps old
 /// bytes in pages that it does not use at present. Until then the old file counts, whose checkpoint lies before, so that a crash makes the state
@@ -56,8 +64,9 @@ pub struct MemoryProjection<F: Fold> {
     shared: Shared<F>,
     store: Option<Store>,
     snapshot_at: Option<Position>,
-    /// Whether the file still holds what the state has forgotten.
+    /// Whether the file holds what the state has forgotten, or something else than a state that can be read.
     must_scrub: bool,
+    load_took: Duration,
 }
 
 /// The file of a snapshot. It is made for the first one: a file that is made costs syncs, and a new folder has nothing to keep.
@@ -75,11 +84,12 @@ impl<F: Fold> MemoryProjection<F> {
     pub fn open(dir: Option<&Path>) -> Result<(Self, Shared<F>), ProjectionError> {
         let Some(dir) = dir else {
             let shared = Shared::new(F::default(), Position::START);
-            return Ok((Self { shared: shared.clone(), store: None, snapshot_at: None, must_scrub: false }, shared));
+            return Ok((Self::over(shared.clone()), shared));
         };
         std::fs::create_dir_all(dir).map_err(store_error::<F>)?;
         let path = dir.join(format!("{}.redb", F::NAME));
         let is_there = path.try_exists().map_err(store_error::<F>)?;
+        let begun = Instant::now();
         let database = is_there.then(|| open_database::<F>(&path).map(Arc::new)).transpose()?;
         let loaded = database.as_deref().map(load::<F>).transpose()?.flatten();
         let (state, checkpoint, snapshot_at) = match loaded {
@@ -87,8 +97,19 @@ impl<F: Fold> MemoryProjection<F> {
             None => (F::default(), Position::START, None),
         };
         let shared = Shared::new(state, checkpoint);
-        let store = Some(Store { path, database });
-        Ok((Self { shared: shared.clone(), store, snapshot_at, must_scrub: false }, shared))
+        let projection = Self {
+            must_scrub: database.is_some() && snapshot_at.is_none(),
+            store: Some(Store { path, database }),
+            snapshot_at,
+            load_took: begun.elapsed(),
+            ..Self::over(shared.clone())
+        };
+        Ok((projection, shared))
+    }
+
+    /// Without a file.
+    fn over(shared: Shared<F>) -> Self {
+        Self { shared, store: None, snapshot_at: None, must_scrub: false, load_took: Duration::ZERO }
     }
 }
 
@@ -173,7 +194,8 @@ fn load<F: Fold>(database: &Database) -> Result<Option<(F, Position)>, Projectio
         tracing::info!(projection = F::NAME, from = version, to = F::VERSION, "the fold has a new version: rebuilding");
         return Ok(None);
     }
-    match rmp_serde::from_slice(bytes) {
+    let uncompressed = zstd::stream::read::Decoder::with_buffer(bytes).map_err(store_error::<F>)?;
+    match rmp_serde::from_read(BufReader::with_capacity(BUFFER_BYTES, uncompressed)) {
         Ok(state) => Ok(Some((state, Position::new(checkpoint)))),
         Err(error) => {
             tracing::warn!(projection = F::NAME, %error, "the snapshot cannot be read: rebuilding");
@@ -182,10 +204,15 @@ fn load<F: Fold>(database: &Database) -> Result<Option<(F, Position)>, Projectio
     }
 }
 
+fn compressed<F: Fold>(state: &F) -> Result<Vec<u8>, ProjectionError> {
+    let encoder = zstd::stream::write::Encoder::new(Vec::new(), COMPRESSION_LEVEL).map_err(store_error::<F>)?;
+    let mut buffer = BufWriter::with_capacity(BUFFER_BYTES, encoder);
+    rmp_serde::encode::write_named(&mut buffer, state).map_err(store_error::<F>)?;
+    buffer.into_inner().map_err(store_error::<F>)?.finish().map_err(store_error::<F>)
+}
+
 fn save<F: Fold>(database: &Database, shared: &Shared<F>) -> Result<Position, ProjectionError> {
-    let (bytes, checkpoint) = shared
-        .read(|state, checkpoint| rmp_serde::to_vec_named(state).map(|bytes| (bytes, checkpoint)))
-        .map_err(store_error::<F>)?;
+    let (bytes, checkpoint) = shared.read(|state, checkpoint| Ok((compressed(state)?, checkpoint)))?;
     let transaction = database.begin_write().map_err(store_error::<F>)?;
     {
         let mut table = transaction.open_table(SNAPSHOT).map_err(store_error::<F>)?;
@@ -254,6 +281,11 @@ impl<F: Fold> Projection for MemoryProjection<F> {
         })
     }
 
+    fn flush_takes(&self) -> Duration {
+        // Writing a state takes about as long as reading it.
+        self.load_took
+    }
+
     fn digest(&mut self) -> BoxFuture<'_, Result<Digest, ProjectionError>> {
         Box::pin(std::future::ready(Ok(self.shared.read(|state, _| state.digest()))))
     }
@@ -262,7 +294,7 @@ impl<F: Fold> Projection for MemoryProjection<F> {
 impl<F: Fold> Rebuildable for MemoryProjection<F> {
     fn beside(&self) -> BoxFuture<'_, Result<Self, ProjectionError>> {
         let shared = Shared::new(F::default(), Position::START);
-        Box::pin(std::future::ready(Ok(Self { shared, store: None, snapshot_at: None, must_scrub: false })))
+        Box::pin(std::future::ready(Ok(Self::over(shared))))
     }
 
     fn replace(&mut self, rebuilt: Self) -> BoxFuture<'_, Result<(), ProjectionError>> {

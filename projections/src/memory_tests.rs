@@ -63,6 +63,31 @@ async fn another_version_starts_anew() {
 }
 
 #[tokio::test]
+async fn a_file_that_holds_no_state_of_ours_is_replaced_as_a_whole() {
+    const FORMER: redb::TableDefinition<'_, u8, &[u8]> = redb::TableDefinition::new("snapshot");
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("statistics.redb");
+    {
+        let database = redb::Database::create(&path).unwrap();
+        let transaction = database.begin_write().unwrap();
+        transaction.open_table(FORMER).unwrap().insert(0, b"what an older program wrote".as_slice()).unwrap();
+        transaction.commit().unwrap();
+    }
+    let has_former = || std::fs::read(&path).unwrap().windows(16).any(|bytes| bytes == b"an older program");
+    {
+        let (mut projection, _) = MemoryProjection::<Statistics>::open(Some(dir.path())).unwrap();
+        assert_eq!(projection.checkpoint(), Position::START);
+        projection.apply(&entries(3), Position::new(3)).await.unwrap();
+        assert!(has_former());
+        projection.flush().await.unwrap();
+    }
+    assert!(!has_former());
+    let (projection, shared) = MemoryProjection::<Statistics>::open(Some(dir.path())).unwrap();
+    assert_eq!((projection.checkpoint(), shared.read(|state, _| state.records)), (Position::new(3), 3));
+    assert!(projection.flush_takes() > std::time::Duration::ZERO, "reading it took some time");
+}
+
+#[tokio::test]
 async fn a_damaged_snapshot_starts_anew() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("statistics.redb"), b"no database").unwrap();

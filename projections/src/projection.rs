@@ -1,6 +1,7 @@
 //! The contract of a projection.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use eventlog::{BoxFuture, Digest, Filter, Position};
 use serde::{Serialize, de::DeserializeOwned};
@@ -39,6 +40,11 @@ pub trait Projection: Send + 'static {
 
     /// Makes everything applied so far durable; called at times and when the process ends.
     fn flush(&mut self) -> BoxFuture<'_, Result<(), ProjectionError>>;
+
+    /// About how long the first flush will take, as far as that is known. Later ones are measured.
+    fn flush_takes(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// The digest of the logical state: the same for the same entries, however they were batched and whatever store holds them.
     fn digest(&mut self) -> BoxFuture<'_, Result<Digest, ProjectionError>>;

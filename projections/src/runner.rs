@@ -120,7 +120,7 @@ struct Worker<P: Projection> {
     rebuild: Option<Rebuild<P>>,
     progress: watch::Sender<Progress>,
     unflushed: u64,
-    /// How long reading and applying took since the last flush, and that flush.
+    /// How long reading and applying took since the last flush, and that flush; before the first one, what it will take.
     worked: Duration,
     flush_took: Duration,
 }
@@ -142,6 +142,7 @@ impl<P: Projection> Worker<P> {
 
     fn new(feed: Feed, projection: P, hooks: Option<Hooks<P>>, progress: watch::Sender<Progress>) -> Self {
         let pages = Pages::of(&feed, projection.filter());
+        let flush_took = projection.flush_takes();
         Self {
             name: projection.name(),
             feed,
@@ -152,7 +153,7 @@ impl<P: Projection> Worker<P> {
             progress,
             unflushed: 0,
             worked: Duration::ZERO,
-            flush_took: Duration::ZERO,
+            flush_took,
         }
     }
 

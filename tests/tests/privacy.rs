@@ -2,6 +2,7 @@
 
 #![allow(clippy::indexing_slicing, reason = "JSON that is not as expected must fail the test, also in its helpers")]
 
+use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::{Context, ensure};
@@ -27,7 +28,23 @@ async fn verified(data_dir: &Path) -> anyhow::Result<Value> {
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-/// The files below the folder that hold one of the texts.
+/// How compressed bytes begin.
+const COMPRESSED: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+/// The bytes, and behind them what compressed ones among them unpack to, those of a snapshot that is no longer used and half overwritten as far as they go.
+fn unpacked(mut bytes: Vec<u8>) -> anyhow::Result<Vec<u8>> {
+    let mut all = Vec::new();
+    for (start, _) in bytes.windows(COMPRESSED.len()).enumerate().filter(|(_, window)| *window == COMPRESSED) {
+        let compressed = bytes.get(start..).unwrap_or_default();
+        let mut rest = zstd::stream::read::Decoder::with_buffer(compressed)?.single_frame();
+        // What was read before an error stays.
+        drop(rest.read_to_end(&mut all));
+    }
+    bytes.append(&mut all);
+    Ok(bytes)
+}
+
+/// The files below the folder that hold one of the texts, as it is or compressed.
 fn files_with(dir: &Path, texts: &[&str]) -> anyhow::Result<Vec<String>> {
     let mut found = Vec::new();
     let mut folders = vec![dir.to_owned()];
@@ -38,7 +55,7 @@ fn files_with(dir: &Path, texts: &[&str]) -> anyhow::Result<Vec<String>> {
                 folders.push(path);
                 continue;
             }
-            let bytes = std::fs::read(&path)?;
+            let bytes = unpacked(std::fs::read(&path)?)?;
             let holds = |text: &&&str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
             found.extend(texts.iter().find(holds).map(|text| format!("{}: {text}", path.display())));
         }

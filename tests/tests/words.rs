@@ -83,6 +83,34 @@ async fn an_entry_that_says_nothing_is_refused_with_the_field() -> anyhow::Resul
 }
 
 #[tokio::test]
+async fn what_nobody_defined_cannot_be_ended() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let server = Server::start(dir.path(), None).await?;
+    let meaning = json!({"kind": "same", "phrases": ["heald", "heddle"]});
+    let define = json!({"entry": "heald", "meaning": meaning, "person": "P-4"});
+    carry_out(&server, "dictionary.define_entry", define).await?;
+    let remove = |entry: &str, id: u128| {
+        let data = json!({"entry": entry, "person": "P-4"});
+        json!({"command": "dictionary.remove_entry", "data": data, "id": uuid::Uuid::from_u128(id)})
+    };
+    let plan = json!({"command": "maintenance_plan.retire", "data": {"plan": "grease"}});
+    let policy = json!({"command": "notice_policy.remove", "data": {"policy": "weaving", "person": "P-4"}});
+    for (body, expected) in [
+        (remove("heal", 1), "there is no dictionary entry heal"),
+        (remove("heald", 2), ""),
+        (remove("heald", 2), ""),
+        (remove("heald", 3), "there is no dictionary entry heald"),
+        (plan, "there is no maintenance plan grease"),
+        (policy, "there is no notice policy weaving"),
+    ] {
+        let (status, answer) = server.client.post("/api/v1/commands", &body).await?;
+        let reason = if status.is_success() { Some("") } else { answer["detail"].as_str() };
+        assert_eq!(reason, Some(expected), "{body}: {answer}");
+    }
+    server.stop().await
+}
+
+#[tokio::test]
 async fn the_history_is_asked_for_words_that_may_mean_the_same() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let server = Server::start(dir.path(), None).await?;

@@ -10,7 +10,7 @@ use eventlog::{
     AppendCondition, AppendError, Direction, EventId, NewEvent, Position, Query as LogQuery, QueryItem, Tag,
 };
 use jiff::Timestamp;
-use projections::{Content, Entry, Meta};
+use projections::{AsOf, Content, Entry, Fact, Meta};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -83,6 +83,7 @@ pub(super) async fn carry_out(
     if let Some(logged) = carried_out(app, id, &command).await? {
         return Ok((StatusCode::OK, axum::Json(logged)));
     }
+    must_be_defined(app, &command).await?;
     for _ in 0..MAX_ATTEMPTS {
         let (states, known_to) = states(app, &command).await?;
         let events = decide(&states, command.clone()).map_err(|rejection| {
@@ -128,6 +129,42 @@ pub(super) async fn carry_out(
     Err(Problem::conflict(format!(
         "what the command is about was changed {MAX_ATTEMPTS} times while it was being decided; try again"
     )))
+}
+
+/// Refuses to end what nobody defined, or what has ended: a slip in its name would go unnoticed.
+async fn must_be_defined(app: &App, command: &Command) -> Result<(), Problem> {
+    fn is_said<T>(history: &[Fact<Option<T>>]) -> bool {
+        history.last().is_some_and(|fact| fact.value.is_some())
+    }
+    let Command::Propose(event) = command else { return Ok(()) };
+    let now = AsOf::LATEST;
+    let (what, name, is_defined) = match &**event {
+        Event::DictionaryEntryRemoved(e) => {
+            catch_up(app, "dictionary").await?;
+            let is_defined = app.engine.dictionary.read(|model, _| is_said(model.history(&e.entry, now)));
+            ("dictionary entry", e.entry.as_str(), is_defined)
+        }
+        Event::NoticePolicyRemoved(e) => {
+            catch_up(app, "notices").await?;
+            let is_defined = app.engine.notices.read(|model, _| is_said(model.policy(&e.policy, now)));
+            ("notice policy", e.policy.as_str(), is_defined)
+        }
+        Event::MaintenancePlanRetired(e) => {
+            catch_up(app, "upkeep").await?;
+            let is_defined = app.engine.upkeep.read(|model, _| model.plans(now).any(|(_, plan)| plan.plan == e.plan));
+            ("maintenance plan", e.plan.as_str(), is_defined)
+        }
+        _ => return Ok(()),
+    };
+    if is_defined { Ok(()) } else { Err(Problem::refused(format!("there is no {what} {name}"))) }
+}
+
+/// Waits until a read model holds everything that is in the log now.
+async fn catch_up(app: &App, model: &str) -> Result<(), Problem> {
+    match app.engine.log.tail().previous() {
+        Some(last) => app.engine.wait_for_one(model, last, Duration::from_millis(app.limits.wait_ms)).await,
+        None => Ok(()),
+    }
 }
 
 /// Whether the registry carries the command out, with checks of its own.
@@ -177,9 +214,7 @@ fn event_id(command: EventId, ordinal: usize) -> EventId {
 
 /// What is known of the things that the command is about, and the first position that is not in it.
 async fn states(app: &App, command: &Command) -> Result<(States, Position), Problem> {
-    if let Some(last) = app.engine.log.tail().previous() {
-        app.engine.wait_for_one("discrepancies", last, Duration::from_millis(app.limits.wait_ms)).await?;
-    }
+    catch_up(app, "discrepancies").await?;
     Ok(app.engine.discrepancies.read(|model, checkpoint| {
         let mut states = States::new();
         for key in command.affected() {

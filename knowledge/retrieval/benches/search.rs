@@ -141,6 +141,7 @@ fn measure(name: &str, view: &View, filter: &Filter, coder: &Coder, asked: &[Str
 
 /// The files of a folder, in MiB.
 fn size(dir: &std::path::Path) -> f64 {
-    let files = std::fs::read_dir(dir).unwrap().map(|file| file.unwrap().metadata().unwrap().len());
+    // A merge may delete one meanwhile.
+    let files = std::fs::read_dir(dir).unwrap().filter_map(|file| Some(file.ok()?.metadata().ok()?.len()));
     files.sum::<u64>() as f64 / 1024.0 / 1024.0
 }

@@ -14,7 +14,7 @@ mod tests;
 use std::collections::HashMap;
 
 pub use check::Check;
-pub use judge::{Cases, Experience, ModeScore, Pool, Ranking, Seen, learn};
+pub use judge::{Cases, Experience, LEAST_COUNTED, ModeScore, Pool, Ranking, Seen, learn};
 pub use past::{Alike, Past, SignKind};
 
 use tantivy::tokenizer::Token;
@@ -57,6 +57,10 @@ impl Names {
         self.numbers.get(name).copied()
     }
 
+    fn numbers(&self) -> impl Iterator<Item = Symbol> + use<> {
+        0..Symbol::try_from(self.names.len()).unwrap_or(Symbol::MAX)
+    }
+
     fn name(&self, number: Symbol) -> &str {
         usize::try_from(number).ok().and_then(|at| self.names.get(at)).map_or("", String::as_str)
     }
@@ -66,6 +70,15 @@ impl Names {
 fn at<T: Copy>(history: &[(u64, T)], position: u64) -> Option<T> {
     let end = history.partition_point(|(said, _)| *said <= position);
     end.checked_sub(1).and_then(|last| history.get(last)).map(|(_, value)| *value)
+}
+
+/// What a question needs to know of every case.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Glance {
+    /// Whether the case is named by then, and not a part of another one.
+    known: bool,
+    mode: Option<Symbol>,
+    asset: Option<Symbol>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -92,15 +105,28 @@ impl Case {
     fn coded(&self, target: Target, position: u64) -> Option<Symbol> {
         at(&self.codings, position)?.get(target.number()).copied().flatten()
     }
+
+    fn glance(&self, position: u64) -> Glance {
+        Glance {
+            known: self.known(position),
+            mode: self.coded(Target::Mode, position),
+            asset: at(&self.assets, position),
+        }
+    }
 }
 
 /// A piece of text of a case: what posting lists point to.
 #[derive(Clone, Copy, Debug)]
 struct Part {
     case: CaseNumber,
-    position: u64,
-    /// How many n-grams it has, and how many all parts up to it have.
+    /// How many n-grams it has.
     length: u32,
+}
+
+/// When a part was said, and how many n-grams all parts up to it have.
+#[derive(Clone, Copy, Debug)]
+struct Said {
+    position: u64,
     through: u64,
 }
 
@@ -108,9 +134,15 @@ struct Part {
 #[derive(Clone, Debug, Default)]
 pub struct CaseBase {
     cases: Vec<Case>,
+    /// What is so of each case since the position: most questions come later, and need not look at the case itself.
+    glances: Vec<(u64, Glance)>,
     numbers: HashMap<String, CaseNumber>,
     names: Names,
+    assets: Names,
+    /// The codes of each target, by its number.
+    codes: [Names; 4],
     parts: Vec<Part>,
+    said: Vec<Said>,
     /// Parts that have a word, by its name.
     words: HashMap<Symbol, Vec<u32>>,
     /// Parts that have an n-gram, by its hash.
@@ -119,8 +151,9 @@ pub struct CaseBase {
     alarms: HashMap<Symbol, Vec<(CaseNumber, u64)>>,
     /// The same for what readings showed.
     readings: HashMap<Symbol, Vec<(CaseNumber, u64)>>,
+    /// The class of an asset.
     classes: HashMap<Symbol, Vec<(u64, Symbol)>>,
-    /// Cases that were coded with a mode at any time, by the mode.
+    /// Cases that were coded with a mode at any time.
     modes: HashMap<Symbol, Vec<CaseNumber>>,
     /// Cases that were coded with a mode once.
     coded: u64,
@@ -165,8 +198,24 @@ impl CaseBase {
         }
         let number = CaseNumber::try_from(self.cases.len()).unwrap_or(CaseNumber::MAX);
         self.numbers.insert(key.to_owned(), number);
-        self.cases.push(Case { key: key.to_owned(), first: position, ..Case::default() });
+        let case = Case { key: key.to_owned(), first: position, ..Case::default() };
+        self.glances.push((position, case.glance(position)));
+        self.cases.push(case);
         number
+    }
+
+    /// What is so of the case has changed.
+    fn changed(&mut self, number: CaseNumber, position: u64) {
+        let Some(case) = self.get(number) else { return };
+        let glance = case.glance(position);
+        if let Some(known) = usize::try_from(number).ok().and_then(|at| self.glances.get_mut(at)) {
+            *known = (position, glance);
+        }
+    }
+
+    fn modes(&self) -> &Names {
+        let [modes, ..] = &self.codes;
+        modes
     }
 
     fn get(&self, number: CaseNumber) -> Option<&Case> {
@@ -179,11 +228,12 @@ impl CaseBase {
 
     /// The case happened to the asset.
     pub fn happened_to(&mut self, key: &str, asset: &str, position: u64) {
-        let (number, asset) = (self.case(key, position), self.names.of(asset));
+        let (number, asset) = (self.case(key, position), self.assets.of(asset));
         if let Some(case) = self.get_mut(number)
             && case.assets.last().is_none_or(|(_, last)| *last != asset)
         {
             case.assets.push((position, asset));
+            self.changed(number, position);
         }
     }
 
@@ -197,7 +247,7 @@ impl CaseBase {
 
     /// The asset is of the class.
     pub fn is_of(&mut self, asset: &str, class: &str, position: u64) {
-        let (asset, class) = (self.names.of(asset), self.names.of(class));
+        let (asset, class) = (self.assets.of(asset), self.names.of(class));
         self.classes.entry(asset).or_default().push((position, class));
     }
 
@@ -211,8 +261,9 @@ impl CaseBase {
         let part = u32::try_from(self.parts.len()).unwrap_or(u32::MAX);
         let grams = [looks_of(text), sounds_of(text)].concat();
         let length = u32::try_from(grams.len()).unwrap_or(u32::MAX);
-        let through = self.parts.last().map_or(0, |last| last.through) + u64::from(length);
-        self.parts.push(Part { case: number, position, length, through });
+        let through = self.said.last().map_or(0, |last| last.through) + u64::from(length);
+        self.parts.push(Part { case: number, length });
+        self.said.push(Said { position, through });
         let words: Vec<Symbol> = words_of(text).iter().map(|word| self.names.of(word)).collect();
         for word in &words {
             self.words.entry(*word).or_default().push(part);
@@ -249,12 +300,16 @@ impl CaseBase {
     /// The case was coded; the last coding counts.
     pub fn was_coded(&mut self, key: &str, labels: [Option<&str>; 4], position: u64) {
         let number = self.case(key, position);
-        let labels = labels.map(|label| label.map(|label| self.names.of(label)));
-        let mode = labels.get(Target::Mode.number()).copied().flatten();
+        let mut coded = [None; 4];
+        for ((number, names), label) in coded.iter_mut().zip(&mut self.codes).zip(labels) {
+            *number = label.map(|label| names.of(label));
+        }
+        let [mode, ..] = coded;
         let Some(case) = self.get_mut(number) else { return };
         let first = case.codings.is_empty();
         let known = case.codings.iter().any(|(_, labels)| labels.get(Target::Mode.number()).copied().flatten() == mode);
-        case.codings.push((position, labels));
+        case.codings.push((position, coded));
+        self.changed(number, position);
         if let (Some(mode), false) = (mode, known) {
             self.modes.entry(mode).or_default().push(number);
         }
@@ -275,6 +330,7 @@ impl CaseBase {
             && case.merged.is_none()
         {
             case.merged = Some(position);
+            self.changed(number, position);
         }
     }
 

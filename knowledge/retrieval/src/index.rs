@@ -6,6 +6,7 @@ mod facets;
 mod fields;
 mod gather;
 mod near;
+mod open;
 mod rank;
 mod search;
 mod snippets;

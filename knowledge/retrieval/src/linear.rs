@@ -90,6 +90,7 @@ impl Linear {
         let mut order: Vec<usize> = (0..rows.len()).collect();
         let mut state = 7_u64;
         let mut scores = vec![0.0; self.labels];
+        let mut wrong: Vec<(usize, f32)> = Vec::with_capacity(self.labels);
         for _ in 0..training.epochs {
             shuffle(&mut order, &mut state);
             for (row, label) in order.iter().filter_map(|at| rows.get(*at)) {
@@ -98,16 +99,18 @@ impl Linear {
                 if let Some(score) = scores.get_mut(*label) {
                     *score -= 1.0;
                 }
+                wrong.clear();
+                wrong.extend(scores.iter().copied().enumerate().filter(|(_, score)| score.abs() >= SETTLED));
                 for (feature, value) in row {
                     let range = feature * self.labels..(feature + 1) * self.labels;
                     let (Some(weights), Some(squares)) = (self.weights.get_mut(range.clone()), squares.get_mut(range))
                     else {
                         continue;
                     };
-                    for ((weight, square), score) in weights.iter_mut().zip(squares).zip(&scores) {
-                        if score.abs() < SETTLED {
+                    for (at, score) in &wrong {
+                        let (Some(weight), Some(square)) = (weights.get_mut(*at), squares.get_mut(*at)) else {
                             continue;
-                        }
+                        };
                         let slope = score * value + training.decay * *weight;
                         *square += slope * slope;
                         *weight -= training.rate * slope / square.sqrt();

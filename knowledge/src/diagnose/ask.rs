@@ -5,7 +5,7 @@ use domain::ids::{FaultId, WorkOrderId};
 use eventlog::Position;
 use projections::AsOf;
 use projections::folds::episodes::Episodes;
-use retrieval::casebase::{CaseNumber, Experience, ModeScore, Past, Ranking, Seen};
+use retrieval::casebase::{CaseNumber, Experience, LEAST_COUNTED, ModeScore, Past, Ranking, Seen};
 use retrieval::curated::Curated;
 use retrieval::dictionary;
 
@@ -41,9 +41,6 @@ const SHOWN_CHECKS: usize = 3;
 
 /// The least probability of a candidate that is shown behind the first one.
 const LEAST_PROBABILITY: f64 = 0.01;
-
-/// The least likeness of a case for it to be counted as alike, and of the best case of a candidate behind the first.
-const LEAST_ALIKE: f32 = 0.25;
 
 /// The least likeness of an uncoded case for it to be shown.
 const LEAST_ALIKE_UNCODED: f32 = 0.35;
@@ -124,7 +121,7 @@ impl Asking<'_> {
         if ranking.fits {
             let likely = ranking.modes.iter().enumerate().filter(|(rank, mode)| {
                 let best = mode.alike.first().map_or(0.0, |(_, likeness)| *likeness);
-                *rank == 0 || (mode.probability >= LEAST_PROBABILITY && best >= LEAST_ALIKE)
+                *rank == 0 || (mode.probability >= LEAST_PROBABILITY && best >= LEAST_COUNTED)
             });
             candidates = likely.take(self.limit).map(|(_, mode)| self.candidate(mode)).collect();
         }
@@ -182,7 +179,7 @@ impl Asking<'_> {
         Candidate {
             mode: mode.mode.clone(),
             n: mode.n,
-            n_alike: u64::try_from(mode.alike.iter().filter(|(_, likeness)| *likeness >= LEAST_ALIKE).count())
+            n_alike: u64::try_from(mode.alike.iter().filter(|(_, likeness)| *likeness >= LEAST_COUNTED).count())
                 .unwrap_or(u64::MAX),
             probability: mode.probability,
             low: bounds.low,

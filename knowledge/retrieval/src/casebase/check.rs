@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::Symbol;
 use super::judge::{Ranking, Seen, real};
 use super::past::{Past, SignKind};
-use super::{Case, CaseNumber, Symbol};
-use crate::coding::Target;
 
 /// Candidates that are told apart, and the latest cases of each that are looked at.
 const CANDIDATES: usize = 5;
@@ -60,7 +59,7 @@ impl<'a> Past<'a> {
         let places: HashMap<Symbol, usize> = candidates
             .iter()
             .enumerate()
-            .filter_map(|(at, mode)| Some((self.base.names.known(&mode.mode)?, at)))
+            .filter_map(|(at, mode)| Some((self.base.modes().known(&mode.mode)?, at)))
             .collect();
         let (signs, cases) = self.signs(&places, candidates.len());
         let all: f64 = cases.iter().map(|count| real(*count)).sum();
@@ -100,11 +99,12 @@ impl<'a> Past<'a> {
     fn signs(self, places: &HashMap<Symbol, usize>, modes: usize) -> (Signs, Vec<usize>) {
         let mut cases = vec![0; modes];
         let mut signs = Signs::new();
-        for case in self.latest(modes) {
-            let place = case.coded(Target::Mode, self.position).and_then(|mode| places.get(&mode));
-            let Some(place) = place.copied() else { continue };
+        // Looking from the end on finds enough of frequent modes soon; rare ones are looked for no further than this.
+        for (number, glance) in self.cases().rev().take(modes * CASES * 50) {
+            let Some(place) = glance.mode.and_then(|mode| places.get(&mode)).copied() else { continue };
             let Some(looked_at) = cases.get_mut(place).filter(|looked_at| **looked_at < CASES) else { continue };
             *looked_at += 1;
+            let Some(case) = self.base.get(number) else { continue };
             let all =
                 [(SignKind::Word, &case.words), (SignKind::Alarm, &case.alarms), (SignKind::Readings, &case.readings)];
             let each = all.into_iter().flat_map(|(kind, signs)| signs.iter().map(move |sign| (kind, sign)));
@@ -119,16 +119,5 @@ impl<'a> Past<'a> {
             }
         }
         (signs, cases)
-    }
-
-    fn latest(self, modes: usize) -> impl Iterator<Item = &'a Case> {
-        let known = self.cases().map(|(number, _)| number).max().unwrap_or(0);
-        let wanted = modes * CASES;
-        // Looking from the end on finds enough of frequent modes soon; rare ones are looked for no further than this.
-        (0..=known)
-            .rev()
-            .take(wanted * 50)
-            .filter_map(|number: CaseNumber| self.base.get(number))
-            .filter(move |case| case.known(self.position))
     }
 }

@@ -14,9 +14,9 @@
 //!
 //! docs/evaluation.md has the figures by which weights and thresholds were chosen.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use super::past::{Alike, CodedText, Likeness, Past, SignKind, Thing};
+use super::past::{Alike, CodedText, Likeness, Past, SignKind, Thing, most_alike};
 use super::{CaseBase, CaseNumber, Symbol};
 use crate::calibration::{Isotonic, Temperature};
 use crate::coding::{Coder, MOST_EXAMPLES, Target};
@@ -72,6 +72,9 @@ pub const LEAST_ALIKE: f32 = 0.5;
 
 /// The least that the first candidate must be sure by (see [`sureness`]): what has nothing to do with the history is as sure as chance makes it.
 const LEAST_SURE: f64 = 0.21;
+
+/// The least likeness of a case for it to count as alike.
+pub const LEAST_COUNTED: f32 = 0.25;
 
 /// The share of coded cases that calibration holds back, as one in so many, and the most.
 const HELD_BACK: usize = 5;
@@ -155,7 +158,7 @@ pub struct ModeScore {
     pub probability: f64,
     /// What is seen, with its log likelihood ratio, the strongest first.
     pub reasons: Vec<(String, f64)>,
-    /// Its cases that have something of what is seen, the most alike first.
+    /// Its cases that count as alike to what is seen, or the most alike one where none does; the most alike first.
     pub alike: Vec<Alike>,
 }
 
@@ -170,13 +173,13 @@ pub struct Ranking {
     pub among: Option<f64>,
     /// Whether anything fits.
     pub fits: bool,
-    /// Alike cases that nobody has coded, the most alike first.
+    /// The same of cases that nobody has coded.
     pub uncoded: Vec<Alike>,
 }
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Counts {
-    pub cases: usize,
+struct Counts {
+    cases: usize,
     of_class: usize,
     of_asset: usize,
     /// For each thing that is seen, how many of the mode's cases have it.
@@ -190,6 +193,25 @@ pub(super) fn real(count: usize) -> f64 {
 
 fn count(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+/// Where a list by number has this number.
+fn place(number: Symbol) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// Keeps a case that counts as alike, and the most alike one in any case.
+fn keep(kept: &mut Vec<Alike>, case: Alike) {
+    match kept.first_mut() {
+        // It is alone until one counts.
+        Some(best) if best.1 < LEAST_COUNTED => {
+            if case.1 >= best.1 {
+                *best = case;
+            }
+        }
+        Some(_) if case.1 < LEAST_COUNTED => {}
+        _ => kept.push(case),
+    }
 }
 
 /// log P(thing | mode) / P(thing), smoothed towards 0. A thing that no coded case has says nothing.
@@ -219,35 +241,34 @@ impl Past<'_> {
     pub fn rank_by(self, seen: &Seen<'_>, experience: Option<&Experience>, pool: Pool) -> Ranking {
         let known = self.cases().count();
         let things = self.things(seen, known);
-        let Likeness { cases: alike, looks } = self.alike(seen.text, &things, known);
+        let Likeness { cases, looks } = self.alike(seen.text, &things, known);
         let (counts, totals) = self.counts(seen, &things);
-        let n: usize = counts.values().map(|counts| counts.cases).sum();
-        let mut by_mode: HashMap<Symbol, Vec<Alike>> = HashMap::new();
-        let mut uncoded = Vec::new();
+        let n = totals.cases;
+        let mut alike = vec![Vec::new(); counts.len()];
+        let (mut uncoded, mut coded) = (Vec::new(), Vec::new());
+        for case in cases {
+            let mode = self.coded(case.0);
+            if mode.is_some() {
+                coded.push(case);
+            }
+            keep(mode.and_then(|mode| alike.get_mut(place(mode))).unwrap_or(&mut uncoded), case);
+        }
+        let voters = most_alike(coded, NEIGHBOURS);
         let mut votes: HashMap<Symbol, (f64, u64)> = HashMap::new();
-        let mut voters = 0;
-        for (case, likeness) in alike {
-            match self.base.get(case).and_then(|case| case.coded(Target::Mode, self.position)) {
-                Some(mode) => {
-                    by_mode.entry(mode).or_default().push((case, likeness));
-                    if voters < NEIGHBOURS {
-                        voters += 1;
-                        let vote = votes.entry(mode).or_default();
-                        vote.0 += f64::from(likeness);
-                        vote.1 += 1;
-                    }
-                }
-                None => uncoded.push((case, likeness)),
-            }
+        for (case, likeness) in &voters {
+            let Some(mode) = self.coded(*case) else { continue };
+            let vote = votes.entry(mode).or_default();
+            vote.0 += f64::from(*likeness);
+            vote.1 += 1;
         }
-        let all_votes: f64 = votes.values().map(|(weight, _)| weight).sum();
+        let all_votes: f64 = voters.iter().map(|(_, likeness)| f64::from(*likeness)).sum();
         let mut by_looks: HashMap<Symbol, f64> = HashMap::new();
-        for (case, likeness) in looks {
-            if let Some(mode) = self.base.get(case).and_then(|case| case.coded(Target::Mode, self.position)) {
-                *by_looks.entry(mode).or_default() += f64::from(likeness);
+        for (case, likeness) in &looks {
+            if let Some(mode) = self.coded(*case) {
+                *by_looks.entry(mode).or_default() += f64::from(*likeness);
             }
         }
-        let all_looks: f64 = by_looks.values().sum();
+        let all_looks: f64 = looks.iter().map(|(_, likeness)| f64::from(*likeness)).sum();
         let features = features::of(seen.text);
         let coded: HashMap<&str, f64> = match experience {
             Some(experience) if !seen.text.trim().is_empty() => {
@@ -255,11 +276,11 @@ impl Past<'_> {
             }
             _ => HashMap::new(),
         };
-        let kinds = real(counts.len().max(1));
+        let there = || (0..).zip(&counts).filter(|(_, own)| own.cases > 0);
+        let kinds = real(there().count().max(1));
         let looks_weight = pool.looks * pool.few / (pool.few + real(n) / kinds);
-        let mut modes = Vec::with_capacity(counts.len());
-        let mut logs = Vec::with_capacity(counts.len());
-        for (mode, own) in &counts {
+        let (mut modes, mut logs) = (Vec::new(), Vec::new());
+        for (mode, own) in there() {
             let in_all = (real(own.cases) + 0.5) / (real(n) + 0.5 * kinds);
             let in_class = (real(own.of_class) + SHRINK_CASES * in_all) / (real(totals.of_class) + SHRINK_CASES);
             let prior = (real(own.of_asset) + SHRINK_CASES * in_class) / (real(totals.of_asset) + SHRINK_CASES);
@@ -273,11 +294,11 @@ impl Past<'_> {
                 ratios.iter().zip(&things).filter(|(_, thing)| thing.kind == kind).map(|(ratio, _)| *ratio).collect()
             };
             let signs = together(&of_kind(SignKind::Alarm)) + together(&of_kind(SignKind::Readings));
-            let (voted, voting) = votes.get(mode).copied().unwrap_or_default();
+            let (voted, voting) = votes.get(&mode).copied().unwrap_or_default();
             let voted = VOTE_SMOOTHING + if all_votes > 0.0 { voted / all_votes } else { 0.0 };
-            let looked = by_looks.get(mode).copied().unwrap_or_default();
+            let looked = by_looks.get(&mode).copied().unwrap_or_default();
             let looked = VOTE_SMOOTHING + if all_looks > 0.0 { looked / all_looks } else { 0.0 };
-            let name = self.base.names.name(*mode);
+            let name = self.base.modes().name(mode);
             // Chinese words are shown as reasons only.
             let bayes =
                 ratios.iter().zip(&things).filter(|(_, thing)| thing.counts()).map(|(ratio, _)| ratio).sum::<f64>();
@@ -296,10 +317,10 @@ impl Past<'_> {
             modes.push(ModeScore {
                 mode: name.to_owned(),
                 n: count(own.cases),
-                votes: (voting, count(voters)),
+                votes: (voting, count(voters.len())),
                 probability: 0.0,
                 reasons,
-                alike: by_mode.remove(mode).unwrap_or_default(),
+                alike: most_alike(alike.get_mut(place(mode)).map(std::mem::take).unwrap_or_default(), usize::MAX),
             });
         }
         let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -311,37 +332,34 @@ impl Past<'_> {
         }
         modes.sort_by(|a, b| b.probability.total_cmp(&a.probability).then_with(|| a.mode.cmp(&b.mode)));
         let (among, fits) = verdict(&modes, trust);
-        Ranking { n: count(n), modes, among, fits, uncoded }
+        Ranking { n: count(n), modes, among, fits, uncoded: most_alike(uncoded, usize::MAX) }
     }
 
-    /// How many cases each mode has, of the class, of the asset, and with each thing that is seen; and the same over all modes.
-    fn counts(self, seen: &Seen<'_>, things: &[Thing]) -> (BTreeMap<Symbol, Counts>, Counts) {
-        let asset = seen.asset.and_then(|asset| self.base.names.known(asset));
+    /// How many cases each mode has, by its number, of the class, of the asset, and with each thing that is seen; and the same over all modes.
+    fn counts(self, seen: &Seen<'_>, things: &[Thing]) -> (Vec<Counts>, Counts) {
+        let asset = seen.asset.and_then(|asset| self.base.assets.known(asset));
         let class = match seen.class {
             Some(class) => self.base.names.known(class),
             None => asset.and_then(|asset| self.class(asset)),
         };
+        let of_class: Vec<bool> =
+            self.base.assets.numbers().map(|asset| class.is_some() && self.class(asset) == class).collect();
         let blank = || Counts { having: vec![0; things.len()], ..Counts::default() };
-        let (mut counts, mut totals) = (BTreeMap::<Symbol, Counts>::new(), blank());
+        let mut counts: Vec<Counts> = self.base.modes().numbers().map(|_| blank()).collect();
+        let mut totals = blank();
         for (_, case) in self.cases() {
-            let Some(mode) = case.coded(Target::Mode, self.position) else { continue };
-            let own = counts.entry(mode).or_insert_with(blank);
-            own.cases += 1;
-            totals.cases += 1;
-            let at_asset = self.asset(case);
-            if asset.is_some() && at_asset == asset {
-                own.of_asset += 1;
-                totals.of_asset += 1;
-            }
-            if class.is_some() && at_asset.and_then(|asset| self.class(asset)) == class {
-                own.of_class += 1;
-                totals.of_class += 1;
+            let Some(own) = case.mode.and_then(|mode| counts.get_mut(place(mode))) else { continue };
+            let of_asset = asset.is_some() && case.asset == asset;
+            let of_class = case.asset.and_then(|asset| of_class.get(place(asset))).is_some_and(|of_class| *of_class);
+            for counts in [own, &mut totals] {
+                counts.cases += 1;
+                counts.of_asset += usize::from(of_asset);
+                counts.of_class += usize::from(of_class);
             }
         }
         for (at, thing) in things.iter().enumerate() {
             for case in &thing.cases {
-                let mode = self.base.get(*case).and_then(|case| case.coded(Target::Mode, self.position));
-                let Some(own) = mode.and_then(|mode| counts.get_mut(&mode)) else { continue };
+                let Some(own) = self.coded(*case).and_then(|mode| counts.get_mut(place(mode))) else { continue };
                 for having in [own.having.get_mut(at), totals.having.get_mut(at)].into_iter().flatten() {
                     *having += 1;
                 }
@@ -359,8 +377,8 @@ impl Past<'_> {
     fn lesson(self) -> Vec<(u64, CaseNumber)> {
         let mut coded: Vec<(u64, CaseNumber)> = self
             .cases()
-            .filter(|(_, case)| case.coded(Target::Mode, self.position).is_some())
-            .map(|(number, case)| (case.first, number))
+            .filter(|(_, case)| case.mode.is_some())
+            .filter_map(|(number, _)| Some((self.base.get(number)?.first, number)))
             .collect();
         coded.sort_unstable();
         coded
@@ -372,7 +390,7 @@ impl Past<'_> {
         let case = self.base.get(number)?;
         let truth = self.mode(number)?;
         let before = Past::new(self.base, case.first.checked_sub(1)?);
-        let asset = case.assets.first().map(|(_, asset)| self.base.names.name(*asset));
+        let asset = case.assets.first().map(|(_, asset)| self.base.assets.name(*asset));
         let named = |signs: &[(u64, Symbol)]| -> Vec<String> {
             signs.iter().map(|(_, sign)| self.base.names.name(*sign).to_owned()).collect()
         };

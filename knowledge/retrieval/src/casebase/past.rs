@@ -1,7 +1,7 @@
 //! What was known at a position, and how alike its cases are to what is seen.
 
-use super::{Case, CaseBase, CaseNumber, Part, Seen, Symbol, at, looks_of, sounds_of, words_of};
-use crate::coding::{Example, Target};
+use super::{Case, CaseBase, CaseNumber, Glance, Part, Said, Seen, Symbol, at, looks_of, sounds_of, words_of};
+use crate::coding::Example;
 use crate::{features, terms};
 
 /// The share of words in the likeness; n-grams have the rest.
@@ -74,7 +74,7 @@ pub type Alike = (CaseNumber, f32);
 
 /// How alike cases are to what is seen.
 pub(super) struct Likeness {
-    /// Every case that has something of it, the most alike first.
+    /// Every case that has something of it, in the order of their numbers.
     pub cases: Vec<Alike>,
     /// The coded cases that look most alike, at most [`LOOKALIKES`], by BM25 over n-grams.
     pub looks: Vec<Alike>,
@@ -107,11 +107,28 @@ impl<'a> Past<'a> {
         Self { base, position }
     }
 
-    /// The cases that were known, with their numbers.
-    pub(super) fn cases(self) -> impl Iterator<Item = (CaseNumber, &'a Case)> {
+    /// How many cases are named, whether they are a part of another one or not.
+    pub(super) fn named(self) -> usize {
         // Cases are named in the order of positions.
-        let end = self.base.cases.partition_point(|case| case.first <= self.position);
-        (0..).zip(self.base.cases.get(..end).unwrap_or_default()).filter(move |(_, case)| case.known(self.position))
+        self.base.cases.partition_point(|case| case.first <= self.position)
+    }
+
+    /// What is so of a case that is known.
+    pub(super) fn glance(self, number: CaseNumber) -> Option<Glance> {
+        let (since, glance) = self.base.glances.get(usize::try_from(number).ok()?)?;
+        let glance = if *since <= self.position { *glance } else { self.base.get(number)?.glance(self.position) };
+        glance.known.then_some(glance)
+    }
+
+    /// The mode that a case is coded with that is known.
+    pub(super) fn coded(self, number: CaseNumber) -> Option<Symbol> {
+        self.glance(number)?.mode
+    }
+
+    /// The cases that are known, with their numbers.
+    pub(super) fn cases(self) -> impl DoubleEndedIterator<Item = (CaseNumber, Glance)> {
+        let named = CaseNumber::try_from(self.named()).unwrap_or(CaseNumber::MAX);
+        (0..named).filter_map(move |number| Some((number, self.glance(number)?)))
     }
 
     /// The key of a case.
@@ -121,30 +138,26 @@ impl<'a> Past<'a> {
 
     /// The failure mode that a case was coded with.
     pub fn mode(self, number: CaseNumber) -> Option<&'a str> {
-        let mode = self.base.get(number)?.coded(Target::Mode, self.position)?;
-        Some(self.base.names.name(mode))
+        Some(self.base.modes().name(self.coded(number)?))
     }
 
     /// The cases that are coded with a mode, in the order in which they were first named.
     pub fn coded_with(self, mode: &str) -> impl Iterator<Item = CaseNumber> + use<'a> {
-        let wanted = self.base.names.known(mode);
-        let mut coded: Vec<CaseNumber> =
-            wanted.and_then(|mode| self.base.modes.get(&mode)).cloned().unwrap_or_default();
-        coded.sort_unstable();
-        coded.retain(|number| {
-            let known = self.base.get(*number).filter(|case| case.known(self.position));
-            known.is_some_and(|case| case.coded(Target::Mode, self.position) == wanted)
-        });
+        let wanted = self.base.modes().known(mode);
+        let ever = wanted.and_then(|mode| self.base.modes.get(&mode)).map(Vec::as_slice).unwrap_or_default();
+        let mut coded: Vec<CaseNumber> = ever
+            .iter()
+            .copied()
+            .filter(|number| self.coded(*number).is_some_and(|mode| wanted == Some(mode)))
+            .collect();
+        // Nearly in order already, which this sort makes use of.
+        coded.sort();
         coded.into_iter()
     }
 
     /// When a case happened, in nanoseconds since 1970.
     pub fn happened(self, number: CaseNumber) -> Option<i64> {
         self.base.get(number)?.happened
-    }
-
-    pub(super) fn asset(self, case: &Case) -> Option<Symbol> {
-        at(&case.assets, self.position)
     }
 
     pub(super) fn class(self, asset: Symbol) -> Option<Symbol> {
@@ -155,19 +168,21 @@ impl<'a> Past<'a> {
     pub(super) fn coded_texts(self, most: usize) -> Vec<CodedText> {
         let mut coded: Vec<(u64, &Case)> = self
             .cases()
-            .filter_map(|(_, case)| Some((case.codings.first().filter(|(said, _)| *said <= self.position)?.0, case)))
+            .filter_map(|(number, _)| self.base.get(number))
+            .filter_map(|case| Some((case.codings.first().filter(|(said, _)| *said <= self.position)?.0, case)))
             .collect();
         coded.sort_by_key(|(said, _)| *said);
         let from = coded.len().saturating_sub(most);
-        let name = |label: Symbol| self.base.names.name(label).to_owned();
-        coded
-            .split_off(from)
-            .into_iter()
-            .map(|(_, case)| CodedText {
-                text: self.text(case),
-                labels: at(&case.codings, self.position).unwrap_or_default().map(|label| label.map(name)),
-            })
-            .collect()
+        let labels = |case: &Case| {
+            let mut labels = [const { None }; 4];
+            let codes = at(&case.codings, self.position).unwrap_or_default();
+            for ((label, names), code) in labels.iter_mut().zip(&self.base.codes).zip(codes) {
+                *label = code.map(|code| names.name(code).to_owned());
+            }
+            labels
+        };
+        let latest = coded.split_off(from).into_iter();
+        latest.map(|(_, case)| CodedText { text: self.text(case), labels: labels(case) }).collect()
     }
 
     /// Everything that was said about a case.
@@ -179,16 +194,25 @@ impl<'a> Past<'a> {
     /// The cases of parts, each once and in order.
     fn of_parts(self, parts: Option<&Vec<u32>>) -> Vec<CaseNumber> {
         let part = |number: &u32| usize::try_from(*number).ok().and_then(|at| self.base.parts.get(at));
-        let known = parts.into_iter().flatten().filter_map(part).take_while(|part| part.position <= self.position);
-        self.each_once(known.map(|part| part.case))
+        let known = self.known_of(parts.map(Vec::as_slice).unwrap_or_default());
+        self.each_once(known.iter().filter_map(part).map(|part| part.case))
     }
 
+    /// The known ones of some cases, each once and in order.
     fn each_once(self, cases: impl Iterator<Item = CaseNumber>) -> Vec<CaseNumber> {
-        let known = |number: &CaseNumber| self.base.get(*number).is_some_and(|case| case.known(self.position));
-        let mut cases: Vec<CaseNumber> = cases.filter(known).collect();
-        cases.sort_unstable();
-        cases.dedup();
-        cases
+        // A bit a case: sorting the cases of a common word would cost more than all the rest.
+        let mut bits = vec![0_u64; self.named().div_ceil(64)];
+        for case in cases {
+            let Ok(case) = usize::try_from(case) else { continue };
+            if let Some(bits) = bits.get_mut(case / 64) {
+                *bits |= 1 << (case % 64);
+            }
+        }
+        let there = (0..).step_by(64).zip(bits).flat_map(|(first, bits)| {
+            let rest = std::iter::successors(Some(bits), |bits| Some(bits & bits.wrapping_sub(1)));
+            rest.take_while(|bits| *bits != 0).map(move |bits| first + bits.trailing_zeros())
+        });
+        there.filter(|case| self.glance(*case).is_some()).collect()
     }
 
     /// The words, alarms and readings that are seen, with the cases that have them.
@@ -219,17 +243,16 @@ impl<'a> Past<'a> {
         things
     }
 
-    /// Every case that has something of what is seen, with the weighted share of it that it has, the most alike first; of equal ones the later first.
+    /// Every case that has something of what is seen, with the weighted share of it that it has.
     ///
     /// The commonest n-grams of a large history are left out, on both sides of the share: they say little and cost most.
     pub(super) fn alike(self, text: &str, things: &[Thing], all: usize) -> Likeness {
-        let mut table = Table { shares: vec![Shares::default(); self.base.cases.len()], stamps: Vec::new() };
-        table.stamps.resize(self.base.cases.len(), 0);
+        let mut table = vec![Shares::default(); self.named()];
         let mut whole = Shares::default();
         for thing in things {
             whole.add_thing(thing);
             for case in &thing.cases {
-                if let Some(shares) = usize::try_from(*case).ok().and_then(|at| table.shares.get_mut(at)) {
+                if let Some(shares) = usize::try_from(*case).ok().and_then(|at| table.get_mut(at)) {
                     shares.add_thing(thing);
                 }
             }
@@ -271,72 +294,67 @@ impl<'a> Past<'a> {
         let count = |han: bool| things.iter().filter(|thing| thing.kind != SignKind::Word || thing.han == han).count();
         // The same thing said in Chinese and in English: each language is also judged alone. A case is mostly written in one.
         let alone = count(true) >= MIN_WORDS_ALONE && count(false) >= MIN_WORDS_ALONE;
-        let there = (0..)
-            .zip(&table.shares)
-            .filter(|(_, shares)| shares.any())
-            .filter(|(case, _)| self.base.get(*case).is_some_and(|case| case.known(self.position)));
-        let (mut alike, mut looks): (Vec<Alike>, Vec<Alike>) =
-            there.map(|(case, shares)| ((case, shares.likeness(&whole, alone)), (case, shares.looks))).unzip();
-        let best = |a: &Alike, b: &Alike| b.1.total_cmp(&a.1).then(b.0.cmp(&a.0));
-        alike.sort_unstable_by(best);
-        looks.retain(|(case, looks)| {
-            let coded = |case: &Case| case.coded(Target::Mode, self.position).is_some();
-            *looks > 0.0 && self.base.get(*case).is_some_and(coded)
-        });
-        if looks.len() > LOOKALIKES {
-            looks.select_nth_unstable_by(LOOKALIKES - 1, best);
-            looks.truncate(LOOKALIKES);
+        let (mut alike, mut looks) = (Vec::new(), Vec::new());
+        for (case, shares) in (0..).zip(&table).filter(|(_, shares)| shares.any()) {
+            let Some(glance) = self.glance(case) else { continue };
+            alike.push((case, shares.likeness(&whole, alone)));
+            if shares.looks > 0.0 && glance.mode.is_some() {
+                looks.push((case, shares.looks));
+            }
         }
-        looks.sort_unstable_by(best);
-        Likeness { cases: alike, looks }
+        Likeness { cases: alike, looks: most_alike(looks, LOOKALIKES) }
     }
 
     /// The parts up to the position: how rare something was then depends on nothing that came later.
     fn known_of(self, parts: &[u32]) -> &[u32] {
-        let said = |part: &u32| usize::try_from(*part).ok().and_then(|at| self.base.parts.get(at));
-        let end = parts.partition_point(|part| said(part).is_some_and(|part| part.position <= self.position));
+        let said = |part: &u32| usize::try_from(*part).ok().and_then(|at| self.base.said.get(at));
+        let end = parts.partition_point(|part| said(part).is_some_and(|said| said.position <= self.position));
         parts.get(..end).unwrap_or_default()
     }
 
     /// Everything that was said up to the position.
-    fn said(self) -> &'a [Part] {
-        let end = self.base.parts.partition_point(|part| part.position <= self.position);
-        self.base.parts.get(..end).unwrap_or_default()
+    fn said(self) -> &'a [Said] {
+        let end = self.base.said.partition_point(|said| said.position <= self.position);
+        self.base.said.get(..end).unwrap_or_default()
     }
 
     /// Adds to each case of the parts once.
-    fn mark(self, table: &mut Table, parts: &[u32], stamp: u32, add: impl Fn(&mut Shares, &Part)) {
+    fn mark(self, table: &mut [Shares], parts: &[u32], stamp: u32, add: impl Fn(&mut Shares, &Part)) {
         for part in parts {
             let Some(part) = usize::try_from(*part).ok().and_then(|at| self.base.parts.get(at)) else { continue };
-            if part.position > self.position {
-                break;
-            }
-            let Ok(case) = usize::try_from(part.case) else { continue };
-            if let (Some(seen), Some(shares)) = (table.stamps.get_mut(case), table.shares.get_mut(case))
-                && *seen != stamp
+            let shares = usize::try_from(part.case).ok().and_then(|case| table.get_mut(case));
+            if let Some(shares) = shares
+                && shares.stamp != stamp
             {
-                *seen = stamp;
+                shares.stamp = stamp;
                 add(shares, part);
             }
         }
     }
 }
 
-/// What each case shares with what is seen, and the last n-gram that was counted for it.
-struct Table {
-    shares: Vec<Shares>,
-    stamps: Vec<u32>,
+/// The most alike ones, at most so many, the most alike first; of equal ones the later first.
+pub(super) fn most_alike(mut cases: Vec<Alike>, most: usize) -> Vec<Alike> {
+    let best = |a: &Alike, b: &Alike| b.1.total_cmp(&a.1).then(b.0.cmp(&a.0));
+    if most > 0 && cases.len() > most {
+        cases.select_nth_unstable_by(most - 1, best);
+        cases.truncate(most);
+    }
+    cases.sort_unstable_by(best);
+    cases
 }
 
-/// Weights by language: Chinese, and everything else.
+/// What a case shares with what is seen: weights by language, Chinese and everything else.
 #[derive(Clone, Copy, Debug, Default)]
 struct Shares {
     words: [f32; 2],
     /// Alarms and readings.
     signs: f32,
     grams: [f32; 2],
-    /// BM25 over n-grams, each counted once a part.
+    /// BM25 over n-grams.
     looks: f32,
+    /// The last n-gram that was counted for the case: each counts once.
+    stamp: u32,
 }
 
 impl Shares {

@@ -126,3 +126,32 @@ fn terse_chinese_is_matched_by_its_characters_where_it_is_cut_into_other_words()
         assert_eq!(first(&base, text, &[]).0, mode, "{text}");
     }
 }
+
+#[test]
+fn a_glance_at_any_position_is_what_the_case_says() {
+    let mut base = base(3);
+    base.happened_to("CUTTER-0", "L9", 500);
+    base.was_coded("CUTTER-1", [Some("NOZZLE"), None, None, None], 600);
+    base.merged("CUTTER-2", 700);
+    base.was_coded("CUTTER-2", [None; 4], 800);
+    for position in (0..40).chain((490..810).step_by(10)) {
+        let past = base.at(position);
+        for (number, case) in (0..).zip(&base.cases) {
+            let known = Some(case.glance(position)).filter(|glance| glance.known);
+            assert_eq!(past.glance(number), known, "{} at {position}", case.key);
+            assert_eq!(past.cases().any(|(known, _)| known == number), known.is_some());
+        }
+    }
+}
+
+#[test]
+fn what_counts_as_alike_is_kept_and_of_a_mode_without_any_the_most_alike_case() {
+    let base = base(30);
+    let ranking = base.at(u64::MAX).rank(&Seen { text: "nozzle clogged", ..Seen::default() }, None);
+    let alike = |mode: &str| &ranking.modes.iter().find(|score| score.mode == mode).unwrap().alike;
+    assert_eq!(alike("NOZZLE").len(), 30, "all of its cases say so");
+    assert!(alike("NOZZLE").is_sorted_by(|a, b| a.1 > b.1 || (a.1.to_bits() == b.1.to_bits() && a.0 > b.0)));
+    assert!(alike("TENSION").is_empty(), "nothing of it is seen");
+    let [(_, likeness)] = alike("CUTTER").as_slice() else { panic!("{:?}", alike("CUTTER")) };
+    assert!((0.0..LEAST_COUNTED).contains(likeness), "{likeness}");
+}

@@ -6,17 +6,19 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tantivy::query::{
-    Bm25StatisticsProvider, BooleanQuery, BoostQuery, ConstScoreQuery, DisjunctionMaxQuery, EmptyQuery, EnableScoring,
-    Explanation, FuzzyTermQuery, Occur, Query, Scorer, TermQuery, Weight,
+    Bm25StatisticsProvider, BooleanQuery, BoostQuery, ConstScoreQuery, DisjunctionMaxQuery, EnableScoring, Explanation,
+    FuzzyTermQuery, Query, Scorer, TermQuery, Weight,
 };
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{DocId, DocSet, Score, Searcher, SegmentReader, TERMINATED, Term};
 
 use super::IndexError;
 use super::fields::Fields;
+use super::open::{OpenVersions, STRETCH};
 use super::search::exact;
 use super::store::View;
 use super::words::{Concept, Words};
@@ -125,7 +127,14 @@ impl Asked {
                 }
             }
         };
-        Box::new(DisjunctionMaxQuery::new(self.ways.iter().map(|way| boosted(said(way), way.worth)).collect()))
+        let mut ways: Vec<Box<dyn Query>> = self.ways.iter().map(|way| boosted(said(way), way.worth)).collect();
+        if ways.len() == 1
+            && let Some(only) = ways.pop()
+        {
+            only
+        } else {
+            Box::new(DisjunctionMaxQuery::new(ways))
+        }
     }
 }
 
@@ -142,22 +151,24 @@ fn rarest<T>(mut things: Vec<(u64, T)>, most: u64) -> Vec<T> {
 }
 
 impl View {
-    /// A document fits when it has at least one word, code, n-gram or sound of the question; of n-grams and sounds enough.
+    /// A document fits when it has at least one word, code, n-gram or sound of the question; of n-grams and sounds enough. For the newest only versions fit that have no end.
     pub(super) fn gathering(
         &self,
         words: &Words,
         asked: &[Asked],
         statistics: &Statistics<'_>,
+        newest: bool,
     ) -> Result<Box<dyn Query>, IndexError> {
         let fields = &self.fields;
-        let mut ways: Vec<Box<dyn Query>> =
+        let mut any: Vec<Box<dyn Query>> =
             rarest(asked.iter().map(|one| (one.postings, one)).collect(), MOST_WORD_POSTINGS)
                 .into_iter()
                 .map(Asked::query)
                 .collect();
         for code in &words.codes {
-            ways.push(Box::new(ConstScoreQuery::new(exact(fields.codes, code), CODE_SCORE)));
+            any.push(Box::new(ConstScoreQuery::new(exact(fields.codes, code), CODE_SCORE)));
         }
+        let mut enough = Vec::new();
         let looks = if words.sounds.is_empty() { GATHER_LOOKS } else { GATHER_LOOKS_HAN };
         for (field, terms, share, most, worth) in [
             (fields.grams, &words.grams, looks, MOST_GRAM_POSTINGS, GATHER_GRAMS),
@@ -172,12 +183,9 @@ impl View {
             // What no document has cannot be asked of them when the common ones, which they have, were left out.
             let possible = if terms.len() < all { there.saturating_sub(all - terms.len()) } else { all };
             let needed = (terms.len() * share).div_ceil(100).min(possible).max(1);
-            if !terms.is_empty() {
-                ways.push(boosted(Box::new(Enough { terms, needed }), worth));
-            }
+            enough.push(Enough { terms, needed, worth });
         }
-        let ways: Vec<_> = ways.into_iter().map(|way| (Occur::Should, way)).collect();
-        Ok(if ways.is_empty() { Box::new(EmptyQuery) } else { Box::new(BooleanQuery::new(ways)) })
+        Ok(Box::new(Gathered { any: any.into(), enough, only: newest.then(|| Arc::clone(&self.open)) }))
     }
 
     /// The ways to say a word of the question; when the index knows none of them, words that are spelt nearly like it.
@@ -237,138 +245,260 @@ impl View {
     }
 }
 
-/// Documents that have so many of some terms, by BM25. The posting lists are read one after the other: that costs a fraction of moving through all of them
-/// side by side, as a Boolean query with a minimum does.
+/// So many of some terms, and what their scores are worth.
 #[derive(Clone, Debug)]
 struct Enough {
     terms: Vec<Term>,
     needed: usize,
+    worth: f32,
 }
 
-impl Query for Enough {
+/// Documents that fit any of some queries or have enough of some terms, with the sum of the scores. Posting lists are read one after the other: that costs a fraction of moving through
+/// all of them side by side, as a Boolean query does.
+#[derive(Clone, Debug)]
+struct Gathered {
+    any: Arc<[Box<dyn Query>]>,
+    enough: Vec<Enough>,
+    /// Where they are no others: those that have no end.
+    only: Option<Arc<OpenVersions>>,
+}
+
+impl Query for Gathered {
     fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
-        let terms = self.terms.iter().map(|term| scored(term).weight(scoring)).collect::<tantivy::Result<_>>()?;
-        Ok(Box::new(EnoughWeight { terms, needed: self.needed }))
+        let any = self.any.iter().map(|query| query.weight(scoring)).collect::<tantivy::Result<_>>()?;
+        let enough = self.enough.iter().map(|enough| {
+            let terms = enough.terms.iter().map(|term| scored(term).weight(scoring)).collect::<tantivy::Result<_>>()?;
+            let needed = u8::try_from(enough.needed).unwrap_or(u8::MAX);
+            Ok(EnoughWeight { terms, needed, worth: enough.worth })
+        });
+        Ok(Box::new(GatheredWeight { any, enough: enough.collect::<tantivy::Result<_>>()?, only: self.only.clone() }))
     }
 }
 
-/// The tallies that are kept for the next questions, five bytes for each document of the largest segment.
+/// The tallies that are kept for the next questions, nine bytes for each document of the largest segment.
 static TALLIES: Mutex<Vec<Tally>> = Mutex::new(Vec::new());
 const KEPT_TALLIES: usize = 4;
 
-/// Counts and scores by document, all 0 between two uses: making them anew would cost more than a question's postings. Counts stand apart from scores, since all of them are
-/// looked through and most are 0.
+/// Sums by document, [`STRETCH`] of them together, all 0 between two uses: making them anew would cost more than a question's postings.
 #[derive(Default)]
-struct Tally {
-    counts: Vec<u8>,
-    scores: Vec<Score>,
+struct Tally(Vec<Stretch>);
+
+/// What [`STRETCH`] documents have.
+#[derive(Clone)]
+struct Stretch {
+    /// One bit a document that has a sum, and one that is counted: most stretches have few of them.
+    summed: u64,
+    counted: u64,
+    sums: [Score; STRETCH],
+    scores: [Score; STRETCH],
+    counts: [u8; STRETCH],
 }
 
-/// The counts that are looked at together.
-const STRETCH: usize = 64;
+impl Stretch {
+    const EMPTY: Self =
+        Self { summed: 0, counted: 0, sums: [0.0; STRETCH], scores: [0.0; STRETCH], counts: [0; STRETCH] };
 
-impl Tally {
-    fn reach(&mut self, documents: usize) {
-        if self.counts.len() < documents {
-            self.counts.resize(documents, 0);
-            self.scores.resize(documents, 0.0);
-        }
-    }
-
-    fn add(&mut self, document: DocId, score: Score) {
-        let at = usize::try_from(document).unwrap_or(usize::MAX);
-        if let (Some(count), Some(sum)) = (self.counts.get_mut(at), self.scores.get_mut(at)) {
-            *count = count.saturating_add(1);
+    fn add(&mut self, at: usize, score: Score) {
+        self.summed |= 1 << at;
+        if let Some(sum) = self.sums.get_mut(at) {
             *sum += score;
         }
     }
 
-    /// Of so many documents those that were counted so often, with their scores; and everything is 0 again.
-    fn take(&mut self, documents: usize, needed: u8, boost: Score) -> Vec<(DocId, Score)> {
-        let mut found = Vec::new();
-        // A tally that served a larger segment before is longer.
-        let counts = self.counts.get_mut(..documents).unwrap_or_default();
-        let stretches = counts.chunks_mut(STRETCH).zip(self.scores.chunks_mut(STRETCH));
-        for (first, (counts, scores)) in (0..).step_by(STRETCH).zip(stretches) {
-            // Most stretches have something, and few of them enough.
-            let most = counts.iter().copied().max().unwrap_or(0);
-            if most >= needed {
-                let there = (first..).zip(&*counts).zip(&*scores).filter(|((_, count), _)| **count >= needed);
-                found.extend(there.map(|((document, _), score)| (document, score * boost)));
+    fn count(&mut self, at: usize, score: Score) {
+        self.counted |= 1 << at;
+        if let (Some(count), Some(scores)) = (self.counts.get_mut(at), self.scores.get_mut(at)) {
+            *count = count.saturating_add(1);
+            *scores += score;
+        }
+    }
+
+    /// Adds the scores of those that were counted so often, and no count is left.
+    fn add_counted(&mut self, needed: u8, worth: Score) {
+        if self.counted == 0 {
+            return;
+        }
+        // Most stretches have something, and few of them enough.
+        if self.counts.iter().copied().max().unwrap_or(0) >= needed {
+            for (at, (count, score)) in self.counts.into_iter().zip(self.scores).enumerate() {
+                if count >= needed {
+                    self.add(at, score * worth);
+                }
             }
-            if most > 0 {
-                counts.fill(0);
-                scores.fill(0.0);
-            }
         }
-        found
+        (self.counted, self.counts, self.scores) = (0, Self::EMPTY.counts, Self::EMPTY.scores);
     }
 }
 
-struct EnoughWeight {
-    terms: Vec<Box<dyn Weight>>,
-    needed: usize,
+/// The stretch of a document, and its place in it.
+fn place(document: DocId) -> (usize, usize) {
+    let document = usize::try_from(document).unwrap_or(usize::MAX);
+    (document / STRETCH, document % STRETCH)
 }
 
-impl EnoughWeight {
-    fn documents(&self, segment: &SegmentReader, boost: Score) -> tantivy::Result<Vec<(DocId, Score)>> {
-        let mut tally = TALLIES.lock().pop().unwrap_or_default();
-        let documents = usize::try_from(segment.max_doc()).unwrap_or(usize::MAX);
-        tally.reach(documents);
-        for term in &self.terms {
-            term.for_each(segment, &mut |document, score| tally.add(document, score))?;
+impl Tally {
+    fn add(&mut self, document: DocId, score: Score) {
+        let (stretch, at) = place(document);
+        if let Some(stretch) = self.0.get_mut(stretch) {
+            stretch.add(at, score);
         }
-        let found = tally.take(documents, u8::try_from(self.needed).unwrap_or(u8::MAX), boost);
-        let mut tallies = TALLIES.lock();
-        if tallies.len() < KEPT_TALLIES {
-            tallies.push(tally);
+    }
+
+    fn count(&mut self, document: DocId, score: Score) {
+        let (stretch, at) = place(document);
+        if let Some(stretch) = self.0.get_mut(stretch) {
+            stretch.count(at, score);
         }
-        Ok(found)
+    }
+
+    fn sum(&self, document: DocId) -> Score {
+        let (stretch, at) = place(document);
+        self.0.get(stretch).and_then(|stretch| stretch.sums.get(at)).copied().unwrap_or(0.0)
+    }
+
+    /// So many first stretches: a tally that served a larger segment before is longer.
+    fn first(&mut self, stretches: usize) -> &mut [Stretch] {
+        self.0.get_mut(..stretches).unwrap_or_default()
     }
 }
 
-impl Weight for EnoughWeight {
-    fn scorer(&self, segment: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
-        Ok(Box::new(Tallied { documents: self.documents(segment, boost)?, at: 0 }))
-    }
-
-    fn explain(&self, segment: &SegmentReader, wanted: DocId) -> tantivy::Result<Explanation> {
-        let documents = self.documents(segment, 1.0)?;
-        let score = documents.iter().find(|(document, _)| *document == wanted).map_or(0.0, |(_, score)| *score);
-        Ok(Explanation::new("the terms that it has, when they are enough", score))
-    }
-}
-
-/// Documents with their scores, in the order of their numbers.
+/// A tally with the sums of a segment's documents, and which of them fit: it walks through these. All sums are 0 again when it is given back.
 struct Tallied {
-    documents: Vec<(DocId, Score)>,
-    at: usize,
+    tally: Tally,
+    /// How many stretches the segment has.
+    stretches: usize,
+    /// Whether everything was tallied.
+    is_whole: bool,
+    /// One bit a document that fits, [`STRETCH`] of them a number.
+    fitting: Vec<u64>,
+    /// The stretch that it is in, and which documents of it are still to come, the present one first.
+    stretch: usize,
+    to_come: u64,
+}
+
+impl Tallied {
+    fn of(segment: &SegmentReader) -> Self {
+        let mut tally = TALLIES.lock().pop().unwrap_or_default();
+        let stretches = usize::try_from(segment.max_doc()).unwrap_or(usize::MAX).div_ceil(STRETCH);
+        tally.0.resize(stretches.max(tally.0.len()), Stretch::EMPTY);
+        Self { tally, stretches, is_whole: false, fitting: Vec::new(), stretch: 0, to_come: 0 }
+    }
+
+    /// What was tallied is all: goes to the first document that fits, of others than `only` none.
+    fn begin(&mut self, only: Option<&[u64]>) {
+        let only = |stretch| only.map_or(u64::MAX, |only| only.get(stretch).copied().unwrap_or(0));
+        let stretches = self.tally.first(self.stretches).iter().enumerate();
+        self.fitting = stretches.map(|(at, stretch)| stretch.summed & only(at)).collect();
+        self.is_whole = true;
+        self.to_come = self.fitting.first().copied().unwrap_or(0);
+        self.go_on();
+    }
+
+    /// Goes on to the next stretch that has something, where this one has nothing more.
+    fn go_on(&mut self) -> DocId {
+        while self.to_come == 0 && self.stretch < self.fitting.len() {
+            self.stretch += 1;
+            self.to_come = self.fitting.get(self.stretch).copied().unwrap_or(0);
+        }
+        self.doc()
+    }
+}
+
+impl Drop for Tallied {
+    fn drop(&mut self) {
+        // After an error there may be counts in it.
+        if self.is_whole {
+            let mut tally = std::mem::take(&mut self.tally);
+            for stretch in tally.first(self.stretches).iter_mut().filter(|stretch| stretch.summed != 0) {
+                (stretch.summed, stretch.sums) = (0, Stretch::EMPTY.sums);
+            }
+            let mut tallies = TALLIES.lock();
+            if tallies.len() < KEPT_TALLIES {
+                tallies.push(tally);
+            }
+        }
+    }
 }
 
 impl DocSet for Tallied {
     fn advance(&mut self) -> DocId {
-        self.at = (self.at + 1).min(self.documents.len());
-        self.doc()
+        self.to_come &= self.to_come.wrapping_sub(1);
+        self.go_on()
     }
 
     fn seek(&mut self, target: DocId) -> DocId {
-        let rest = self.documents.get(self.at..).unwrap_or_default();
-        self.at += rest.partition_point(|(document, _)| *document < target);
-        self.doc()
+        let (stretch, at) = place(target);
+        if stretch > self.stretch {
+            self.stretch = stretch;
+            self.to_come = self.fitting.get(self.stretch).copied().unwrap_or(0);
+        }
+        self.to_come &= u64::MAX << at;
+        self.go_on()
     }
 
     fn doc(&self) -> DocId {
-        self.documents.get(self.at).map_or(TERMINATED, |(document, _)| *document)
+        let at = self.stretch * STRETCH + usize::try_from(self.to_come.trailing_zeros()).unwrap_or(STRETCH);
+        if self.to_come == 0 { TERMINATED } else { DocId::try_from(at).unwrap_or(TERMINATED) }
     }
 
     fn size_hint(&self) -> u32 {
-        u32::try_from(self.documents.len()).unwrap_or(u32::MAX)
+        self.fitting.iter().map(|bits| bits.count_ones()).sum()
     }
 }
 
 impl Scorer for Tallied {
     fn score(&mut self) -> Score {
-        self.documents.get(self.at).map_or(0.0, |(_, score)| *score)
+        self.tally.sum(self.doc())
+    }
+}
+
+struct GatheredWeight {
+    any: Vec<Box<dyn Weight>>,
+    enough: Vec<EnoughWeight>,
+    only: Option<Arc<OpenVersions>>,
+}
+
+/// See [`Enough`].
+struct EnoughWeight {
+    terms: Vec<Box<dyn Weight>>,
+    needed: u8,
+    worth: Score,
+}
+
+impl GatheredWeight {
+    fn tallied(&self, segment: &SegmentReader, boost: Score) -> tantivy::Result<Tallied> {
+        let only = self.only.as_ref().map(|only| only.in_segment(segment)).transpose()?;
+        let mut tallied = Tallied::of(segment);
+        let Tallied { tally, stretches, .. } = &mut tallied;
+        for EnoughWeight { terms, needed, worth } in &self.enough {
+            let worth = worth * boost;
+            for term in terms {
+                if *needed > 1 {
+                    term.for_each(segment, &mut |document, score| tally.count(document, score))?;
+                } else {
+                    term.for_each(segment, &mut |document, score| tally.add(document, score * worth))?;
+                }
+            }
+            if *needed > 1 {
+                tally.first(*stretches).iter_mut().for_each(|stretch| stretch.add_counted(*needed, worth));
+            }
+        }
+        for query in &self.any {
+            query.for_each(segment, &mut |document, score| tally.add(document, score * boost))?;
+        }
+        tallied.begin(only.as_deref());
+        Ok(tallied)
+    }
+}
+
+impl Weight for GatheredWeight {
+    fn scorer(&self, segment: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
+        Ok(Box::new(self.tallied(segment, boost)?))
+    }
+
+    fn explain(&self, segment: &SegmentReader, wanted: DocId) -> tantivy::Result<Explanation> {
+        let score = self.tallied(segment, 1.0)?.tally.sum(wanted);
+        Ok(Explanation::new("what it has of the question", score))
     }
 }
 

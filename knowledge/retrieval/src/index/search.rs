@@ -130,6 +130,11 @@ pub(super) fn exact(field: Field, text: &str) -> Box<dyn Query> {
     Box::new(TermQuery::new(Term::from_field_text(field, text), IndexRecordOption::Basic))
 }
 
+/// Whether the position is the newest: then the valid versions are those without an end.
+fn is_newest(position: u64) -> bool {
+    position >= OPEN - 1
+}
+
 fn must(query: Box<dyn Query>) -> (Occur, Box<dyn Query>) {
     (Occur::Must, Box::new(ConstScoreQuery::new(query, 0.0)))
 }
@@ -155,9 +160,16 @@ impl View {
             }
             None => Vec::new(),
         };
-        let mut clauses = question.map_or_else(|| self.filters(filter), |question| self.filters_for(filter, question));
+        let mut clauses = self.selected(filter);
+        if let Some(id) = question.and_then(|question| question.except) {
+            clauses.push((Occur::MustNot, exact(self.fields.id, id)));
+        }
+        let newest = is_newest(filter.position);
+        if words.is_none() || !newest {
+            clauses.extend(self.valid(filter.position));
+        }
         match &words {
-            Some(words) => clauses.push((Occur::Must, self.gathering(words, &asked, &statistics)?)),
+            Some(words) => clauses.push((Occur::Must, self.gathering(words, &asked, &statistics, newest)?)),
             None if clauses.is_empty() => clauses.push((Occur::Must, Box::new(AllQuery))),
             None => {}
         }
@@ -210,8 +222,13 @@ impl View {
     }
 
     fn filters(&self, filter: &Filter) -> Vec<(Occur, Box<dyn Query>)> {
+        self.valid(filter.position).into_iter().chain(self.selected(filter)).collect()
+    }
+
+    /// The filter without its position.
+    fn selected(&self, filter: &Filter) -> Vec<(Occur, Box<dyn Query>)> {
         let fields = &self.fields;
-        let mut clauses = self.valid(filter.position);
+        let mut clauses = Vec::new();
         for (facet, values) in &filter.facets {
             let field = fields.facet(*facet);
             clauses.push(must(match values.as_slice() {
@@ -245,7 +262,7 @@ impl View {
 
     /// Only versions that were valid at the position.
     pub(super) fn valid(&self, position: u64) -> Vec<(Occur, Box<dyn Query>)> {
-        if position >= OPEN - 1 {
+        if is_newest(position) {
             // At the newest position the valid versions are the open ones, which one posting list holds.
             return vec![must(Box::new(self.fields.open()))];
         }

@@ -1,6 +1,7 @@
 //! One index on disk or in memory, its writer, and what readers see of it.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
 use tantivy::collector::{DocSetCollector, TopDocs};
@@ -10,6 +11,7 @@ use tantivy::schema::{IndexRecordOption, Value as _};
 use tantivy::{DocAddress, Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyDocument, Term};
 
 use super::fields::{self, Fields};
+use super::open::OpenVersions;
 use super::{Document, IndexError};
 
 /// The writer's memory.
@@ -26,6 +28,7 @@ pub struct TextIndex {
     pub(super) fields: Fields,
     reader: IndexReader,
     writer: Mutex<IndexWriter>,
+    open: Arc<OpenVersions>,
     /// The text that travelled in the last commit.
     payload: RwLock<String>,
 }
@@ -35,6 +38,7 @@ pub struct TextIndex {
 pub struct View {
     pub(super) fields: Fields,
     pub(super) searcher: Searcher,
+    pub(super) open: Arc<OpenVersions>,
 }
 
 /// An index that is there, as it was found.
@@ -109,7 +113,8 @@ impl TextIndex {
         merging.set_del_docs_ratio_before_merge(MERGE_DELETED_SHARE);
         writer.set_merge_policy(Box::new(merging));
         let reader: IndexReader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
-        Ok(Self { fields, reader, writer: Mutex::new(writer), payload: RwLock::new(payload) })
+        let open = Arc::new(OpenVersions::of(&fields));
+        Ok(Self { fields, reader, writer: Mutex::new(writer), open, payload: RwLock::new(payload) })
     }
 
     /// Writes documents, the second of each pair in place of the version of its thing that has no end where the first says so, and commits them together
@@ -134,12 +139,14 @@ impl TextIndex {
         prepared.commit()?;
         payload.clone_into(&mut self.payload.write());
         self.reader.reload()?;
-        Ok(self.view())
+        let view = self.view();
+        self.open.forget_all_but(&view.searcher);
+        Ok(view)
     }
 
     /// What was committed last.
     pub fn view(&self) -> View {
-        View { fields: self.fields, searcher: self.reader.searcher() }
+        View { fields: self.fields, searcher: self.reader.searcher(), open: Arc::clone(&self.open) }
     }
 }
 

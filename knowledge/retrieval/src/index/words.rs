@@ -1,6 +1,7 @@
 //! A question taken apart: its words with what means the same, its n-grams, its sounds and its codes.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use tantivy::tokenizer::Token;
 
@@ -43,6 +44,25 @@ fn distinct(tokens: Vec<Token>) -> Vec<String> {
     words
 }
 
+/// An abbreviation and what it stands for, with the stem of each.
+struct Abbreviation {
+    short: &'static str,
+    long: &'static str,
+    short_stem: String,
+    long_stem: String,
+}
+
+/// [`dictionary::ABBREVIATIONS`], each stemmed once and not for every question.
+static ABBREVIATIONS: LazyLock<Vec<Abbreviation>> = LazyLock::new(|| {
+    let stemmed = |(short, long): &(&'static str, &'static str)| Abbreviation {
+        short,
+        long,
+        short_stem: terms::stem(short),
+        long_stem: terms::stem(long),
+    };
+    dictionary::ABBREVIATIONS.iter().map(stemmed).collect()
+});
+
 /// A phrase as [`dictionary::SAME`] is looked up: its Chinese words as they are, its English ones stemmed.
 fn key(phrase: &str) -> String {
     if phrase.chars().any(terms::is_han) {
@@ -54,7 +74,7 @@ fn key(phrase: &str) -> String {
 
 /// What means the same as the phrase with this key.
 fn same(wanted: &str) -> Vec<Alternative> {
-    static GROUPS: std::sync::LazyLock<BTreeMap<String, Vec<Alternative>>> = std::sync::LazyLock::new(|| {
+    static GROUPS: LazyLock<BTreeMap<String, Vec<Alternative>>> = LazyLock::new(|| {
         let mut groups: BTreeMap<String, Vec<Alternative>> = BTreeMap::new();
         for group in dictionary::SAME {
             for phrase in *group {
@@ -104,16 +124,15 @@ impl Words {
         concepts.truncate(terms::MAX_QUESTION_TERMS);
         // A word that is written out and its abbreviation look different; a document has one of them.
         let mut looks = question.to_owned();
-        for (short, long) in dictionary::ABBREVIATIONS {
-            let named = |word: &str| {
-                concepts
-                    .iter()
-                    .any(|concept| concept.alternatives.first().is_some_and(|one| one.words == [terms::stem(word)]))
-            };
-            if named(long) {
+        let named = |stem: &String| {
+            let mut first = concepts.iter().filter_map(|concept| concept.alternatives.first());
+            first.any(|one| one.words == [stem.as_str()])
+        };
+        for Abbreviation { short, long, short_stem, long_stem } in &*ABBREVIATIONS {
+            if named(long_stem) {
                 looks.push(' ');
                 looks.push_str(short);
-            } else if named(short) {
+            } else if named(short_stem) {
                 looks.push(' ');
                 looks.push_str(long);
             }
@@ -135,16 +154,13 @@ impl Words {
             }
             let mut alternatives = vec![Alternative { words: vec![stem.clone()], han: false, worth: 1.0 }];
             let word = tokens.get(at).map_or("", |token| token.text.as_str());
-            for (_, long) in dictionary::ABBREVIATIONS.iter().filter(|(short, _)| *short == word) {
-                let words = terms::en(long).into_iter().map(|token| token.text).collect();
+            for one in ABBREVIATIONS.iter().filter(|one| one.short == word) {
+                let words = terms::en(one.long).into_iter().map(|token| token.text).collect();
                 alternatives.push(Alternative { words, han: false, worth: ABBREVIATED_SHARE });
             }
-            for (short, _) in dictionary::ABBREVIATIONS.iter().filter(|(_, long)| terms::stem(long) == *stem) {
-                alternatives.push(Alternative {
-                    words: vec![terms::stem(short)],
-                    han: false,
-                    worth: ABBREVIATED_SHARE,
-                });
+            for one in ABBREVIATIONS.iter().filter(|one| one.long_stem == *stem) {
+                let words = vec![one.short_stem.clone()];
+                alternatives.push(Alternative { words, han: false, worth: ABBREVIATED_SHARE });
             }
             for length in 1..=4 {
                 if let Some(phrase) = stems.get(at..at + length) {
