@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use connectors::mqtt::MqttConfig;
 use connectors::opcua::OpcUaConfig;
@@ -197,6 +198,13 @@ impl Default for Config {
 impl Default for LogConfig {
     fn default() -> Self {
         Self { segment_mib: 128, seal: true, seal_mib_per_s: 64 }
+    }
+}
+
+impl Limits {
+    /// A little less than a request may take, so that the answer to who waits so long still goes out.
+    pub fn patience(&self) -> Duration {
+        Duration::from_secs(self.request_timeout_s).mul_f64(0.8)
     }
 }
 

@@ -83,6 +83,28 @@ async fn an_entry_that_says_nothing_is_refused_with_the_field() -> anyhow::Resul
 }
 
 #[tokio::test]
+async fn the_first_answer_after_a_start_rests_on_all_past_cases() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let server = Server::start(dir.path(), None).await?;
+    let observed = |number: usize| {
+        let data = json!({"fault": format!("F-{number}"), "asset": "L07", "symptoms": {"en": format!("bearing {number} is noisy")}});
+        json!({"type": "fault.observed", "time": "2026-03-01T08:00:00Z", "data": data})
+    };
+    let mut last = json!(null);
+    for first in (0..4_000).step_by(1_000) {
+        let events: Vec<Value> = (first..first + 1_000).map(observed).collect();
+        last = server.client.must_post("/api/v1/events", &json!(events)).await?["last"].clone();
+    }
+    server.stop().await?;
+    let server = Server::start(dir.path(), None).await?;
+    let shown = server.client.must_post("/api/v1/knowledge/diagnose", &json!({"symptoms": "noisy bearing"})).await?;
+    assert!(shown["as_of"].as_u64() >= last.as_u64(), "{last}: {shown}");
+    let coded = server.client.must_post("/api/v1/knowledge/code", &json!({"text": "noisy bearing"})).await?;
+    assert!(coded["as_of"].as_u64() >= last.as_u64(), "{last}: {coded}");
+    server.stop().await
+}
+
+#[tokio::test]
 async fn what_nobody_defined_cannot_be_ended() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let server = Server::start(dir.path(), None).await?;

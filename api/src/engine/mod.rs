@@ -98,6 +98,8 @@ pub struct Engine {
     /// The mappings that quarantined messages are read with when they are released.
     mqtt_configs: Mutex<Vec<MqttConfig>>,
     rates: Rates,
+    /// The end of the log when it was opened.
+    opened_at: Position,
     stop_followers: CancellationToken,
 }
 
@@ -257,6 +259,7 @@ impl Engine {
         let groups = Groups::open(Arc::clone(&log)).await.context("opening the groups of consumers")?;
         let reactors_dir = config.data_dir.join(folder::REACTORS);
         let rates = Rates::start(Arc::clone(&log), ingest.clone(), stop_followers.clone());
+        let opened_at = log.tail();
         Ok(Self {
             log,
             followed,
@@ -282,6 +285,7 @@ impl Engine {
             sources: Mutex::default(),
             mqtt_configs: Mutex::default(),
             rates,
+            opened_at,
             stop_followers,
         })
     }
@@ -369,6 +373,17 @@ impl Engine {
             Some(projection) => projection.wait_for(position, timeout).await.map_err(wait_problem),
             None => Err(Problem::unavailable(format!("projection {name} does not run"))),
         }
+    }
+
+    /// Waits until the past cases up to a position (all, without one) hold what was in the log when it was opened. They are indexed from its beginning at each start: an answer
+    /// meanwhile would rest on a part of them.
+    ///
+    /// # Errors
+    /// As [`Engine::wait_for`].
+    pub async fn wait_for_cases(&self, as_of: Option<Position>, timeout: Duration) -> Result<(), Problem> {
+        let Some(last) = self.opened_at.previous() else { return Ok(()) };
+        let wanted = as_of.map_or(last, |as_of| as_of.min(last));
+        self.wait_for_one("knowledge_cases", wanted, timeout).await
     }
 
     /// The log as it is encrypted, with its keys.

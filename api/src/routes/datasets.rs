@@ -101,9 +101,7 @@ pub async fn create(
     let id = job.dataset.clone();
     let location =
         HeaderValue::from_str(&format!("/api/v1/datasets/{id}")).map_err(|error| Problem::internal(&error))?;
-    // A little less than the request may take, so that the answer still goes out.
-    let patience = Duration::from_secs(app.limits.request_timeout_s).mul_f64(0.8);
-    match job.wait(patience).await {
+    match job.wait(app.limits.patience()).await {
         Some(ended) => {
             let position = ended?;
             let wait = Duration::from_millis(app.limits.wait_ms);

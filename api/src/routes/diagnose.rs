@@ -59,6 +59,7 @@ pub async fn diagnose(
         body.fault.as_deref().map(FaultId::new).transpose().map_err(|error| Problem::invalid("fault", error))?;
     let as_of = as_of(&app, body.as_of, body.min_position).await?;
     let limit = limit(body.limit)?;
+    app.engine.wait_for_cases(as_of, app.limits.patience()).await?;
     let mut request = DiagnoseRequest {
         asset: body.asset,
         class: body.class,

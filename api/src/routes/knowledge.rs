@@ -392,5 +392,6 @@ pub async fn code(
     caller.must(Permission::ReadKnowledge)?;
     let as_of = as_of(&app, body.as_of, body.min_position).await?;
     let request = CodeRequest { text: body.text, as_of, limit: limit(body.limit)? };
+    app.engine.wait_for_cases(as_of, app.limits.patience()).await?;
     Ok(axum::Json(to_json(&app.engine.knowledge.code(request).await?)?))
 }
